@@ -1,0 +1,115 @@
+//! Time of one step of the authors' scheme (SA, V = B = I, `projected_euler`, η = 0.1, β = 4) on all cores, for
+//! benches/peers, which lets this program and its peers take turns.
+//!
+//!     cargo bench -p metasweep-dynamics --bench peers -- N D SECONDS
+//!
+//! Prints one line of JSON: the instructions used, the threads, and the seconds a system-step in each repeat. A thread
+//! takes [`LANES`] systems through all the steps of a repeat, as a chunk of a sweep does.
+
+use std::hint::black_box;
+use std::process::ExitCode;
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use metasweep_dynamics::ensemble::{Ensemble, Start};
+use metasweep_dynamics::initial;
+use metasweep_dynamics::matrices;
+use metasweep_dynamics::model::{Geometry, Integrator, LayerNorm, Mask, Model, Normalization};
+use metasweep_dynamics::parameters::{Head, Operator, Parameters, QueryKey};
+use metasweep_dynamics::random::Stream;
+use metasweep_dynamics::simd::{Isa, LANES};
+
+const REPEATS: u32 = 5;
+
+/// Systems of n tokens, uniform on the sphere; where d > n they are drawn in their span, as in a sweep.
+fn ensemble(n: usize, d: usize, thread: usize, isa: Isa) -> Result<Ensemble, String> {
+    let law = initial::parse("uniform_sphere").map_err(|error| error.message)?;
+    let identity = |role| matrices::parse("identity", role).map_err(|error| error.message);
+    let (value, query_key) = (identity(matrices::Role::Value)?, identity(matrices::Role::QueryKey)?);
+    let construction = initial::construction(&*law, &*value, &*query_key, n, d);
+    let operator = || Operator::Scalar(1.0);
+    let head = Head { query_key: QueryKey::Joint(operator()), value: operator() };
+    let parameters = Arc::new(Parameters { heads: vec![head] });
+    let mut starts = Vec::new();
+    for lane in 0..LANES {
+        let mut stream = Stream::new([7; 32], (thread * LANES + lane) as u64);
+        let tokens = law.draw(n, d, construction, &mut stream, &|_| None)?;
+        starts.push(Start { beta: 4.0, step: 0.1, tokens, parameters: Arc::clone(&parameters) });
+    }
+    let model = Model {
+        n,
+        d: construction.coordinates(n, d),
+        normalization: Normalization::Softmax,
+        mask: Mask::Full,
+        geometry: Geometry::Sphere,
+        layer_norm: LayerNorm::Post,
+        integrator: Integrator::ProjectedEuler,
+    };
+    Ensemble::new(&model, &starts, isa).map_err(|error| error.to_string())
+}
+
+/// Time until all threads have taken `steps` steps, from the moment all are ready.
+fn together(ensembles: &mut [Ensemble], steps: u64) -> Duration {
+    let ready = Barrier::new(ensembles.len() + 1);
+    let mut start = Instant::now();
+    thread::scope(|scope| {
+        for ensemble in ensembles.iter_mut() {
+            let ready = &ready;
+            scope.spawn(move || {
+                ready.wait();
+                for _ in 0..steps {
+                    ensemble.step();
+                }
+            });
+        }
+        start = Instant::now();
+        ready.wait();
+    });
+    start.elapsed()
+}
+
+fn measure(n: usize, d: usize, seconds: f64) -> Result<String, String> {
+    let isa = Isa::detect().map_err(|error| error.to_string())?;
+    let threads = thread::available_parallelism().map_err(|error| error.to_string())?.get();
+    let mut ensembles =
+        (0..threads).map(|thread| ensemble(n, d, thread, isa)).collect::<Result<Vec<_>, _>>()?;
+
+    let wanted = seconds / f64::from(REPEATS);
+    let mut steps = 1;
+    let mut elapsed = together(&mut ensembles, steps).as_secs_f64();
+    while elapsed < 0.1 * wanted {
+        steps *= 2;
+        elapsed = together(&mut ensembles, steps).as_secs_f64();
+    }
+    steps = ((steps as f64 * wanted / elapsed) as u64).max(1);
+    let systems = (threads * LANES) as f64;
+    let samples: Vec<String> = (0..REPEATS)
+        .map(|_| together(&mut ensembles, steps).as_secs_f64() / (steps as f64 * systems))
+        .map(|seconds| format!("{seconds:e}"))
+        .collect();
+    black_box(ensembles.iter().map(|ensemble| ensemble.tokens()[0].0[0]).sum::<f64>());
+    Ok(format!(r#"{{"isa": "{}", "threads": {threads}, "seconds": [{}]}}"#, isa.name(), samples.join(", ")))
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let (Some(n), Some(d), Some(seconds)) = (
+        arguments.first().and_then(|text| text.parse().ok()),
+        arguments.get(1).and_then(|text| text.parse().ok()),
+        arguments.get(2).and_then(|text| text.parse().ok()),
+    ) else {
+        eprintln!("usage: cargo bench -p metasweep-dynamics --bench peers -- N D SECONDS");
+        return ExitCode::from(2);
+    };
+    match measure(n, d, seconds) {
+        Ok(line) => {
+            println!("{line}");
+            ExitCode::SUCCESS
+        }
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}

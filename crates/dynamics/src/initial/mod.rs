@@ -1,0 +1,202 @@
+//! Initial laws: how the tokens of a replica are drawn (docs/models.md).
+//!
+//! The sweep crate parses a cell's `initial` with [`parse`], checks it against n and d, and draws each replica's tokens
+//! from the stream of purpose `initial`. A new law is one file here, one line in [`parse`] and one in [`USAGES`].
+//!
+//! ```
+//! use metasweep_dynamics::initial::{self, Construction};
+//! use metasweep_dynamics::random::Stream;
+//!
+//! let law = initial::parse("uniform_sphere").unwrap();
+//! let mut stream = Stream::new([0; 32], 3); // replica 3
+//! let tokens = law.draw(5, 2, Construction::Direct, &mut stream, &|_| None).unwrap();
+//! assert_eq!(tokens.len(), 5 * 2);
+//! ```
+
+use std::fmt;
+
+use crate::call::{Call, CallError};
+use crate::matrices::{self, MatrixFamily};
+use crate::random::Stream;
+
+mod angles;
+mod equiangular;
+mod file;
+mod frame;
+mod orthonormal;
+mod uniform_sphere;
+
+/// The bytes of the file of this name (as the sweep file writes it), if the caller has read it.
+pub type Files<'a> = dyn Fn(&str) -> Option<&'a [u8]> + 'a;
+
+/// In which space the tokens are drawn; column `initial_construction`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Construction {
+    /// In R^d.
+    Direct,
+    /// In the n-dimensional span of the tokens, by a Bartlett factor (docs/models.md): d > n and only the Gram matrix counts.
+    Bartlett,
+}
+
+impl Construction {
+    /// `direct` or `bartlett`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Bartlett => "bartlett",
+        }
+    }
+
+    /// How many coordinates a token of R^d carries when there are n of them.
+    #[must_use]
+    pub fn coordinates(self, n: usize, d: usize) -> usize {
+        match self {
+            Self::Direct => d,
+            Self::Bartlett => n,
+        }
+    }
+}
+
+/// A law of n unit tokens in R^d.
+pub trait InitialLaw: fmt::Debug + Send + Sync {
+    /// The law in canonical form: equal laws have equal text. Part of the stream's key.
+    fn canonical(&self) -> String;
+
+    /// The files it reads.
+    fn files(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    /// Whether n tokens in R^d can have this law.
+    ///
+    /// # Errors
+    /// The mathematical reason why not, one sentence.
+    fn check(&self, n: usize, d: usize) -> Result<(), String>;
+
+    /// How to draw if V = c·I and QᵀK = b·I, so that the dynamics depends on the Gram matrix alone.
+    fn construction_in_span(&self, _n: usize, _d: usize) -> Construction {
+        Construction::Direct
+    }
+
+    /// The tokens, n × [`coordinates`](Construction::coordinates), row-major, rows of unit length to rounding.
+    ///
+    /// # Errors
+    /// If [`check`](Self::check) fails, or a file is missing or does not hold what the law needs.
+    fn draw(
+        &self,
+        n: usize,
+        d: usize,
+        construction: Construction,
+        stream: &mut Stream,
+        files: &Files<'_>,
+    ) -> Result<Vec<f64>, String>;
+}
+
+/// How each law is written.
+pub const USAGES: [&str; 5] =
+    ["uniform_sphere", "orthonormal", "equiangular(rho)", "angles(a, b, …)", "file(x0.npy)"];
+
+/// The law that `text` names.
+///
+/// # Errors
+/// If the name is unknown or the arguments do not fit it, with the place in `text`.
+pub fn parse(text: &str) -> Result<Box<dyn InitialLaw>, CallError> {
+    let call = Call::parse(text)?;
+    Ok(match call.name.text {
+        "uniform_sphere" => Box::new(uniform_sphere::UniformSphere::from_call(&call)?),
+        "orthonormal" => Box::new(orthonormal::Orthonormal::from_call(&call)?),
+        "equiangular" => Box::new(equiangular::Equiangular::from_call(&call)?),
+        "angles" => Box::new(angles::Angles::from_call(&call)?),
+        "file" => Box::new(file::TokenFile::from_call(&call)?),
+        name => return Err(CallError::unknown(call.name.position, "an initial law", name, &USAGES)),
+    })
+}
+
+/// How the tokens of a cell are drawn: [`Bartlett`](Construction::Bartlett) if and only if the law is `uniform_sphere`,
+/// V = c·I, QᵀK = b·I and d > n.
+#[must_use]
+pub fn construction(
+    law: &dyn InitialLaw,
+    value: &dyn MatrixFamily,
+    query_key: &dyn MatrixFamily,
+    n: usize,
+    d: usize,
+) -> Construction {
+    if matrices::scalars(value, query_key).is_some() {
+        law.construction_in_span(n, d)
+    } else {
+        Construction::Direct
+    }
+}
+
+/// There are tokens, and they have coordinates.
+fn at_least_one(n: usize, d: usize) -> Result<(), String> {
+    if n >= 1 && d >= 1 {
+        Ok(())
+    } else {
+        Err(format!("n and d must be at least 1, but n = {n} and d = {d}."))
+    }
+}
+
+/// Divides a vector by its length: squares summed in order, one square root, one division a coordinate.
+/// False, and untouched, if the length is zero or not finite.
+fn normalize(row: &mut [f64]) -> bool {
+    let length = row.iter().fold(0.0, |sum, x| sum + x * x).sqrt();
+    if !(length > 0.0 && length.is_finite()) {
+        return false;
+    }
+    for x in row {
+        *x /= length;
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrices::Role;
+
+    #[test]
+    fn every_usage_parses_and_canonical_text_is_a_fixed_point() {
+        for (text, canonical) in [
+            ("uniform_sphere", "uniform_sphere"),
+            (" orthonormal()", "orthonormal"),
+            ("equiangular( 0.30 )", "equiangular(0.3)"),
+            ("angles(0, pi/2,-0)", "angles(0, 1.5707963267948966, 0)"),
+            ("file( x0.npy )", "file(x0.npy)"),
+        ] {
+            let law = parse(text).unwrap();
+            assert_eq!(law.canonical(), canonical);
+            assert_eq!(parse(canonical).unwrap().canonical(), canonical);
+        }
+    }
+
+    #[test]
+    fn mistakes_point_at_their_place() {
+        let error = parse("uniform_spere").unwrap_err();
+        assert_eq!(error.nearest.as_deref(), Some("uniform_sphere"));
+        assert_eq!(error.allowed, USAGES);
+        assert_eq!(parse("equiangular(0.1, 0.2)").unwrap_err().position, 17);
+        assert_eq!(parse("equiangular").unwrap_err().position, 0);
+        assert_eq!(parse("angles(1, x)").unwrap_err().position, 10);
+        assert_eq!(parse("orthonormal(3)").unwrap_err().position, 12);
+        assert_eq!(parse("file(x0.csv)").unwrap_err().allowed, ["*.npy"]);
+    }
+
+    #[test]
+    fn bartlett_exactly_where_only_the_gram_matrix_counts() {
+        let choose = |law: &str, value: &str, query_key: &str, n, d| {
+            let value = matrices::parse(value, Role::Value).unwrap();
+            let query_key = matrices::parse(query_key, Role::QueryKey).unwrap();
+            construction(&*parse(law).unwrap(), &*value, &*query_key, n, d)
+        };
+        assert_eq!(choose("uniform_sphere", "identity", "identity", 4, 5), Construction::Bartlett);
+        assert_eq!(choose("uniform_sphere", "-query_key", "-identity", 4, 5), Construction::Bartlett);
+        assert_eq!(choose("uniform_sphere", "identity", "identity", 5, 5), Construction::Direct);
+        assert_eq!(choose("uniform_sphere", "goe", "identity", 4, 5), Construction::Direct);
+        assert_eq!(choose("uniform_sphere", "query_key", "goe", 4, 5), Construction::Direct);
+        assert_eq!(choose("uniform_sphere", "identity", "diag(1, 2)", 1, 2), Construction::Direct);
+        assert_eq!(choose("orthonormal", "identity", "identity", 4, 5), Construction::Direct);
+    }
+}

@@ -1,0 +1,196 @@
+//! Families of parameter matrices: V and QᵀK ("V spectra", docs/models.md).
+//!
+//! The sweep crate parses a cell's `value` and `query_key` with [`parse`], checks them against d, and draws both with
+//! [`draw`]: once a replica, or once for many of them, as `sharing` says. A new family is one file here, one line in
+//! [`parse`] and one in [`USAGES`].
+//!
+//! ```
+//! use metasweep_dynamics::matrices::{self, Role};
+//! use metasweep_dynamics::random::Stream;
+//!
+//! let value = matrices::parse("-query_key", Role::Value).unwrap();
+//! let query_key = matrices::parse("goe", Role::QueryKey).unwrap();
+//! let (mut of_value, mut of_query_key) = (Stream::new([1; 32], 0), Stream::new([2; 32], 0));
+//! let parameters = matrices::draw(&*value, &*query_key, 8, &mut of_value, &mut of_query_key, &|_| None).unwrap();
+//! assert_eq!(parameters.heads.len(), 1);
+//! ```
+
+use std::fmt;
+
+use nalgebra::DMatrix;
+
+use crate::call::{Call, CallError};
+use crate::initial::Files;
+use crate::parameters::{Head, Operator, Parameters, QueryKey};
+use crate::random::Stream;
+
+mod diagonal;
+mod file;
+mod gaussian;
+mod goe;
+mod query_key;
+mod scalar;
+mod wishart;
+
+/// Which of the two matrices a family is for: some are normalized differently, `query_key` is a value alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// V.
+    Value,
+    /// B = QᵀK.
+    QueryKey,
+}
+
+/// Where a matrix comes from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ValueRule {
+    /// From the family's own [`draw`](MatrixFamily::draw).
+    Own,
+    /// V = sign · B / [`gradient_norm`](MatrixFamily::gradient_norm): gradient ascent (+1) or descent (−1).
+    FromQueryKey {
+        /// +1 or −1.
+        sign: f64,
+    },
+}
+
+/// A family of d × d matrices.
+pub trait MatrixFamily: fmt::Debug + Send + Sync {
+    /// The family in canonical form: equal families have equal text. Part of the stream's key.
+    fn canonical(&self) -> String;
+
+    /// The files it reads.
+    fn files(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    /// Whether there is such a matrix in dimension d.
+    ///
+    /// # Errors
+    /// The mathematical reason why not, one sentence.
+    fn check(&self, _d: usize) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// c, if every matrix of the family is c·I.
+    fn is_scalar(&self) -> Option<f64> {
+        None
+    }
+
+    /// Whether its matrices are drawn.
+    fn is_random(&self) -> bool {
+        false
+    }
+
+    /// Whether it is drawn by itself or made from QᵀK.
+    fn rule(&self) -> ValueRule {
+        ValueRule::Own
+    }
+
+    /// The norm of the authors' code that V = ±QᵀK/norm is divided by: √(d+1) for `goe`, √d for `gaussian`, else 1.
+    fn gradient_norm(&self, _d: usize) -> f64 {
+        1.0
+    }
+
+    /// One d × d matrix. A [scalar](Self::is_scalar) one does not depend on d: in the span of the tokens
+    /// ([`Construction::Bartlett`](crate::initial::Construction::Bartlett)) it is the same.
+    ///
+    /// # Errors
+    /// If [`check`](Self::check) fails, or a file is missing or does not hold a d × d matrix.
+    fn draw(&self, d: usize, stream: &mut Stream, files: &Files<'_>) -> Result<Operator, String>;
+}
+
+/// How each family is written; the last two only as a value.
+pub const USAGES: [&str; 9] = [
+    "identity",
+    "-identity",
+    "diag(a, b, …)",
+    "gaussian",
+    "goe",
+    "wishart",
+    "file(v.npy)",
+    "query_key",
+    "-query_key",
+];
+
+/// The family that `text` names.
+///
+/// # Errors
+/// If the name is unknown in this role or the arguments do not fit it, with the place in `text`.
+pub fn parse(text: &str, role: Role) -> Result<Box<dyn MatrixFamily>, CallError> {
+    let call = Call::parse(text)?;
+    Ok(match (call.name.text, role) {
+        ("identity" | "-identity", _) => Box::new(scalar::Scalar::from_call(&call)?),
+        ("diag", _) => Box::new(diagonal::Diagonal::from_call(&call)?),
+        ("gaussian", _) => Box::new(gaussian::Gaussian::from_call(&call, role)?),
+        ("goe", _) => Box::new(goe::Goe::from_call(&call)?),
+        ("wishart", _) => Box::new(wishart::Wishart::from_call(&call)?),
+        ("file", _) => Box::new(file::MatrixFile::from_call(&call)?),
+        ("query_key" | "-query_key", Role::Value) => Box::new(query_key::FromQueryKey::from_call(&call)?),
+        (name, Role::Value) => {
+            return Err(CallError::unknown(call.name.position, "a family of values V", name, &USAGES));
+        }
+        (name, Role::QueryKey) => {
+            return Err(CallError::unknown(call.name.position, "a family of QᵀK", name, &USAGES[..7]));
+        }
+    })
+}
+
+/// (c, b) if V = c·I and QᵀK = b·I whatever is drawn: then the dynamics stays in the span of the tokens and depends on
+/// their Gram matrix alone (docs/models.md).
+#[must_use]
+pub fn scalars(value: &dyn MatrixFamily, query_key: &dyn MatrixFamily) -> Option<(f64, f64)> {
+    let b = query_key.is_scalar()?;
+    match value.rule() {
+        ValueRule::Own => value.is_scalar().map(|c| (c, b)),
+        ValueRule::FromQueryKey { sign } => Some((sign * b, b)),
+    }
+}
+
+/// V and QᵀK of one head, each from its own stream.
+///
+/// # Errors
+/// As [`MatrixFamily::draw`].
+pub fn draw(
+    value: &dyn MatrixFamily,
+    query_key: &dyn MatrixFamily,
+    d: usize,
+    value_stream: &mut Stream,
+    query_key_stream: &mut Stream,
+    files: &Files<'_>,
+) -> Result<Parameters, String> {
+    let b = query_key.draw(d, query_key_stream, files)?;
+    let v = match value.rule() {
+        ValueRule::Own => value.draw(d, value_stream, files)?,
+        ValueRule::FromQueryKey { sign } => divided(&b, sign * query_key.gradient_norm(d)),
+    };
+    Ok(Parameters { heads: vec![Head { query_key: QueryKey::Joint(b), value: v }] })
+}
+
+/// Every entry divided by `norm`.
+fn divided(operator: &Operator, norm: f64) -> Operator {
+    match operator {
+        Operator::Scalar(c) => Operator::Scalar(c / norm),
+        Operator::Diagonal(entries) => Operator::Diagonal(entries.iter().map(|a| a / norm).collect()),
+        Operator::Dense(matrix) => Operator::Dense(matrix.map(|a| a / norm)),
+    }
+}
+
+/// A d × d matrix of independent normals, drawn row by row.
+fn normals(d: usize, stream: &mut Stream) -> DMatrix<f64> {
+    let entries: Vec<f64> = (0..d * d).map(|_| stream.normal()).collect();
+    DMatrix::from_row_slice(d, d, &entries)
+}
+
+/// `Σ_k left_ik right_kj`, k ascending from 0, each product rounded before it is added: bits that no library changes.
+fn product(left: &DMatrix<f64>, right: &DMatrix<f64>) -> DMatrix<f64> {
+    let mut product = DMatrix::zeros(left.nrows(), right.ncols());
+    for j in 0..right.ncols() {
+        for k in 0..right.nrows() {
+            let factor = right[(k, j)];
+            for i in 0..left.nrows() {
+                product[(i, j)] += left[(i, k)] * factor;
+            }
+        }
+    }
+    product
+}

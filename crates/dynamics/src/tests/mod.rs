@@ -1,0 +1,8 @@
+//! Tests of whole trajectories: bits, values, orders of convergence, the papers' oracles.
+
+mod bits;
+mod convergence;
+mod edges;
+mod oracles;
+mod reference;
+pub mod support;
