@@ -1,0 +1,194 @@
+//! Which pairs of tokens are close: one bit a pair, a lane and a threshold.
+//!
+//! The pass over the Gram matrix that every state pays for: bits are gathered for all lanes at once and
+//! compared with those of the state before, so that only lanes in which a pair crossed the threshold are
+//! partitioned again. It takes 1/64 of the Gram matrix's memory.
+#![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
+
+use metasweep_dynamics::simd::{Isa, Kernel, LANES, Lanes, Pack, dispatch};
+use serde::{Deserialize, Serialize};
+
+use crate::scene::LaneMask;
+
+/// Pairs a word holds: a byte each, a bit a lane.
+const PAIRS: usize = 8;
+
+/// The pairs i < j with ⟨x_i, x_j⟩ ≥ threshold, in packed order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Adjacency {
+    threshold: f64,
+    words: Vec<u64>,
+}
+
+impl Adjacency {
+    /// No pair close yet.
+    #[must_use]
+    pub fn new(n: usize, threshold: f64) -> Self {
+        Self { threshold, words: vec![0; (n * (n - 1) / 2).div_ceil(PAIRS)] }
+    }
+
+    /// Takes in a packed Gram matrix; says in which lanes a bit changed.
+    pub fn update(&mut self, gram: &[Pack], isa: Isa) -> LaneMask {
+        Self::update_all([self], gram, isa).0[0]
+    }
+
+    /// Takes in a packed Gram matrix at several thresholds in one pass, which finds the smallest cosine of
+    /// each lane as well (+∞ for one token).
+    pub fn update_all<const K: usize>(
+        adjacencies: [&mut Self; K],
+        gram: &[Pack],
+        isa: Isa,
+    ) -> ([LaneMask; K], [f64; LANES]) {
+        let thresholds = adjacencies.each_ref().map(|adjacency| adjacency.threshold);
+        let words = adjacencies.map(|adjacency| adjacency.words.as_mut_slice());
+        let (changed, least) = dispatch(Update { gram, thresholds, words }, isa);
+        (changed.map(lanes_in), least.0)
+    }
+
+    /// Number of close pairs in one lane.
+    #[must_use]
+    pub fn count(&self, lane: usize) -> u64 {
+        self.words.iter().map(|word| u64::from((word >> lane & FIRST_LANE).count_ones())).sum()
+    }
+
+    /// The close pairs (i, j), i < j, of one lane, in packed order.
+    pub fn pairs(&self, n: usize, lane: usize) -> impl Iterator<Item = (usize, usize)> {
+        // The row that the current pair is in, its first pair's position and the position after its last.
+        let (mut i, mut first, mut end) = (0, 0, n - 1);
+        let positions = self.words.iter().enumerate().flat_map(move |(place, word)| {
+            SetBits(word >> lane & FIRST_LANE).map(move |bit| place * PAIRS + bit / LANES)
+        });
+        positions.map(move |position| {
+            while position >= end {
+                i += 1;
+                first = end;
+                end += n - 1 - i;
+            }
+            (i, i + 1 + position - first)
+        })
+    }
+}
+
+/// Lane 0 of all pairs of a word.
+const FIRST_LANE: u64 = 0x0101_0101_0101_0101;
+
+/// The lanes that occur anywhere in a word.
+fn lanes_in(word: u64) -> LaneMask {
+    word.to_le_bytes().into_iter().fold(0, |mask, byte| mask | byte)
+}
+
+/// Writes the bits at each threshold; returns, or-ed together, those that changed, and the smallest cosines.
+struct Update<'a, const K: usize> {
+    gram: &'a [Pack],
+    thresholds: [f64; K],
+    words: [&'a mut [u64]; K],
+}
+
+impl<const K: usize> Kernel for Update<'_, K> {
+    type Output = ([u64; K], Pack);
+
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = f64>>(self) -> ([u64; K], Pack) {
+        let mut changed = [0; K];
+        let mut least = Pack::splat(f64::INFINITY);
+        let (blocks, rest) = self.gram.as_chunks::<PAIRS>();
+        for (place, block) in blocks.iter().enumerate() {
+            let bits = close::<L, K>(block, &self.thresholds, &mut least);
+            for k in 0..K {
+                changed[k] |= std::mem::replace(&mut self.words[k][place], bits[k]) ^ bits[k];
+            }
+        }
+        if !rest.is_empty() {
+            let bits = close::<L, K>(rest, &self.thresholds, &mut least);
+            for k in 0..K {
+                changed[k] |= std::mem::replace(&mut self.words[k][blocks.len()], bits[k]) ^ bits[k];
+            }
+        }
+        (changed, least)
+    }
+}
+
+/// Up to eight pairs against each threshold.
+#[inline(always)]
+fn close<L: Lanes<Scalar = f64>, const K: usize>(
+    pairs: &[Pack],
+    thresholds: &[f64; K],
+    least: &mut Pack,
+) -> [u64; K] {
+    let mut words = [0; K];
+    for group in 0..LANES / L::WIDTH {
+        // Minima in turn, not one after another; a minimum is the same in any order.
+        let mut smallest = [L::splat(f64::INFINITY); 4];
+        for (position, pack) in pairs.iter().enumerate() {
+            let cosine = L::load(pack, group);
+            smallest[position % 4] = cosine.min(smallest[position % 4]);
+            for k in 0..K {
+                let bits = u64::from(L::bits(cosine.at_least(L::splat(thresholds[k]))));
+                words[k] |= bits << (LANES * position + L::WIDTH * group);
+            }
+        }
+        let [a, b, c, d] = smallest;
+        a.min(b).min(c.min(d)).min(L::load(least, group)).store(least, group);
+    }
+    words
+}
+
+/// Positions of the ones of a word, ascending.
+struct SetBits(u64);
+
+impl Iterator for SetBits {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        if self.0 == 0 {
+            return None;
+        }
+        let position = self.0.trailing_zeros() as usize;
+        self.0 &= self.0 - 1;
+        Some(position)
+    }
+}
+
+/// The smallest cosine of each lane; +∞ for one token.
+#[must_use]
+pub fn smallest(gram: &[Pack], isa: Isa) -> [f64; LANES] {
+    Adjacency::update_all([], gram, isa).1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gram(n: usize, close: &[(usize, usize)]) -> Vec<Pack> {
+        let mut gram = vec![Pack([0.0; LANES]); n * (n - 1) / 2];
+        for &(i, j) in close {
+            gram[metasweep_dynamics::ensemble::pair_index(n, i, j)].0[3] = 1.0;
+        }
+        gram
+    }
+
+    #[test]
+    fn pairs_come_back_as_they_went_in() {
+        for n in [1, 2, 3, 12, 13, 40] {
+            let all: Vec<_> = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j))).collect();
+            let some: Vec<_> = all.iter().copied().filter(|(i, j)| (i * 7 + j * 3) % 5 == 0).collect();
+            for wanted in [all, some] {
+                let mut adjacency = Adjacency::new(n, 0.5);
+                adjacency.update(&gram(n, &wanted), Isa::Portable);
+                assert_eq!(adjacency.pairs(n, 3).collect::<Vec<_>>(), wanted);
+                assert_eq!(adjacency.count(3), wanted.len() as u64);
+                assert_eq!(adjacency.count(2), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn only_lanes_with_a_crossing_are_reported() {
+        let mut adjacency = Adjacency::new(20, 0.5);
+        assert_eq!(adjacency.update(&gram(20, &[]), Isa::widest()), 0);
+        assert_eq!(adjacency.update(&gram(20, &[(3, 17)]), Isa::widest()), 1 << 3);
+        assert_eq!(adjacency.update(&gram(20, &[(3, 17)]), Isa::widest()), 0);
+        assert_eq!(adjacency.update(&gram(20, &[(3, 18)]), Isa::widest()), 1 << 3);
+    }
+}

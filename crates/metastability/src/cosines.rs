@@ -1,0 +1,149 @@
+//! The cosines of one lane, now or in the state before, without a copy of the Gram matrix.
+
+use metasweep_dynamics::ensemble::pair_index;
+use metasweep_dynamics::simd::{LANES, Pack};
+use serde::{Deserialize, Serialize};
+
+use crate::partition::Partition;
+use crate::scene::Scene;
+
+/// ⟨x_i, x_j⟩ of one lane.
+#[derive(Clone, Copy, Debug)]
+pub struct Cosines<'a> {
+    n: usize,
+    lane: usize,
+    source: Source<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Source<'a> {
+    Gram(&'a [Pack]),
+    Tokens { tokens: &'a [Pack], d: usize },
+}
+
+impl<'a> Cosines<'a> {
+    /// Of a packed Gram matrix.
+    #[must_use]
+    pub fn of_gram(n: usize, gram: &'a [Pack], lane: usize) -> Self {
+        Self { n, lane, source: Source::Gram(gram) }
+    }
+
+    /// Of n tokens: computed when asked for.
+    #[must_use]
+    pub fn of_tokens(n: usize, tokens: &'a [Pack], lane: usize) -> Self {
+        Self { n, lane, source: Source::Tokens { tokens, d: tokens.len() / n } }
+    }
+
+    /// ⟨x_i, x_j⟩ for i ≠ j.
+    #[must_use]
+    pub fn at(&self, i: usize, j: usize) -> f64 {
+        match self.source {
+            Source::Gram(gram) => gram[pair_index(self.n, i.min(j), i.max(j))].0[self.lane],
+            Source::Tokens { tokens, d } => {
+                product(&tokens[i.min(j) * d..][..d], &tokens[i.max(j) * d..][..d], self.lane)
+            }
+        }
+    }
+
+    /// Visits all pairs i < j with their cosine, in packed order.
+    pub fn for_each(&self, mut visit: impl FnMut(usize, usize, f64)) {
+        match self.source {
+            Source::Gram(gram) => {
+                let mut rest = gram;
+                for i in 0..self.n {
+                    let (row, below) = rest.split_at(self.n - 1 - i);
+                    row.iter().zip(i + 1..).for_each(|(pack, j)| visit(i, j, pack.0[self.lane]));
+                    rest = below;
+                }
+            }
+            Source::Tokens { tokens, d } => {
+                for (i, one) in tokens.chunks_exact(d).enumerate() {
+                    for (j, other) in tokens.chunks_exact(d).enumerate().skip(i + 1) {
+                        visit(i, j, product(one, other, self.lane));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The largest cosine between tokens of different clusters; −∞ with one cluster.
+    #[must_use]
+    pub fn separation(&self, partition: &Partition) -> f64 {
+        let mut most = f64::NEG_INFINITY;
+        self.for_each(|i, j, cosine| {
+            if cosine > most && !partition.together(i, j) {
+                most = cosine;
+            }
+        });
+        most
+    }
+
+    /// The largest threshold at which each cluster is still connected in itself: the smallest cosine on the
+    /// clusters' maximum spanning trees. +∞ if every token is alone.
+    #[must_use]
+    pub fn cohesion(&self, partition: &Partition) -> f64 {
+        let clusters = partition.members().into_iter().filter(|cluster| cluster.len() > 1);
+        clusters.map(|cluster| self.weakest_link(&cluster)).fold(f64::INFINITY, f64::min)
+    }
+
+    /// Prim's algorithm: the smallest cosine on the maximum spanning tree of these tokens.
+    fn weakest_link(&self, tokens: &[usize]) -> f64 {
+        let mut outside: Vec<(usize, f64)> = tokens[1..].iter().map(|&j| (j, f64::NEG_INFINITY)).collect();
+        let mut weakest = f64::INFINITY;
+        let mut newest = tokens[0];
+        while !outside.is_empty() {
+            let mut next = (0, f64::NEG_INFINITY);
+            for (place, (token, link)) in outside.iter_mut().enumerate() {
+                *link = link.max(self.at(newest, *token));
+                if *link > next.1 {
+                    next = (place, *link);
+                }
+            }
+            weakest = weakest.min(next.1);
+            newest = outside.swap_remove(next.0).0;
+        }
+        weakest
+    }
+}
+
+/// Summed in the order of the coordinates.
+fn product(one: &[Pack], other: &[Pack], lane: usize) -> f64 {
+    one.iter().zip(other).fold(0.0, |sum, (a, b)| sum + a.0[lane] * b.0[lane])
+}
+
+/// The state before, kept for the cosines that deciding instants are interpolated from: its tokens or its
+/// Gram matrix, whichever is smaller (their bits differ by rounding, so the choice is part of the engine).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
+    packs: Vec<Pack>,
+}
+
+impl Memory {
+    /// Remembers a state.
+    pub fn keep(&mut self, scene: &Scene<'_>) {
+        let packs = if scene.tokens.len() < scene.gram.len() { scene.tokens } else { scene.gram };
+        if self.packs.len() == packs.len() {
+            self.packs.copy_from_slice(packs);
+        } else {
+            self.packs = packs.to_vec();
+        }
+    }
+
+    /// The cosines of the remembered state of one lane. `scene` is the state after it.
+    #[must_use]
+    pub fn cosines(&self, scene: &Scene<'_>, lane: usize) -> Cosines<'_> {
+        if scene.tokens.len() < scene.gram.len() {
+            Cosines::of_tokens(scene.n, &self.packs, lane)
+        } else {
+            Cosines::of_gram(scene.n, &self.packs, lane)
+        }
+    }
+}
+
+/// The packed Gram matrix of n tokens: for tests and examples, which have no integrator at hand.
+#[must_use]
+pub fn packed_gram(n: usize, tokens: &[Pack]) -> Vec<Pack> {
+    let lanes: [Cosines<'_>; LANES] = std::array::from_fn(|lane| Cosines::of_tokens(n, tokens, lane));
+    let pairs = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j)));
+    pairs.map(|(i, j)| Pack(std::array::from_fn(|lane| lanes[lane].at(i, j)))).collect()
+}

@@ -1,0 +1,11 @@
+//! `clusters`: the number of connected components of the graph ⟨x_i, x_j⟩ ≥ 1 − δ.
+
+use metasweep_dynamics::simd::LANES;
+
+use crate::observables::State;
+
+/// Number of clusters in each lane.
+#[must_use]
+pub fn sample(state: &State<'_>, delta: usize) -> [f64; LANES] {
+    state.levels.clusters(delta).map(f64::from)
+}

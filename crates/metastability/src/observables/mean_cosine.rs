@@ -1,0 +1,38 @@
+//! `mean_cosine`: the mean of ⟨x_i, x_j⟩ over i ≠ j (ρ of P2 Figs. 1 and 4).
+#![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
+
+use metasweep_dynamics::simd::{Kernel, LANES, Lanes, Pack, dispatch};
+
+use crate::observables::State;
+
+/// The mean in each lane; NaN for one token.
+#[must_use]
+pub fn sample(state: &State<'_>) -> [f64; LANES] {
+    dispatch(Sum(state.gram), state.isa).0.map(|sum| sum / state.gram.len() as f64)
+}
+
+/// The sum over the pairs, in four accumulators that take turns and are added as (0 + 1) + (2 + 3).
+struct Sum<'a>(&'a [Pack]);
+
+impl Kernel for Sum<'_> {
+    type Output = Pack;
+
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = f64>>(self) -> Pack {
+        let mut result = Pack::ZERO;
+        let (blocks, rest) = self.0.as_chunks::<4>();
+        for group in 0..LANES / L::WIDTH {
+            let mut four = [L::splat(0.0); 4];
+            for block in blocks {
+                for (sum, pack) in four.iter_mut().zip(block) {
+                    *sum = *sum + L::load(pack, group);
+                }
+            }
+            for (sum, pack) in four.iter_mut().zip(rest) {
+                *sum = *sum + L::load(pack, group);
+            }
+            ((four[0] + four[1]) + (four[2] + four[3])).store(&mut result, group);
+        }
+        result
+    }
+}

@@ -1,0 +1,13 @@
+//! `pair_fraction`: the share of ordered pairs i ≠ j with ⟨x_i, x_j⟩ ≥ 1 − δ (P0 Fig. 2).
+
+use metasweep_dynamics::simd::LANES;
+
+use crate::observables::State;
+
+/// The share in each lane; NaN for one token.
+#[must_use]
+pub fn sample(state: &State<'_>, delta: usize) -> [f64; LANES] {
+    // Ordered or not, the share is the same: each unordered pair counts twice above and below.
+    let pairs = state.gram.len() as f64;
+    state.levels.close_pairs(delta).map(|close| close as f64 / pairs)
+}

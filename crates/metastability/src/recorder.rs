@@ -1,0 +1,284 @@
+//! Watches an ensemble state by state and leaves one record a lane.
+//!
+//! Called by the simulation loop after every step. A recorder is one serializable value: saved in the middle
+//! with the ensemble's state, it goes on to equal records.
+
+use metasweep_dynamics::ensemble::Ensemble;
+use metasweep_dynamics::simd::LANES;
+use serde::{Deserialize, Serialize};
+
+use crate::adjacency::smallest;
+use crate::clock::Instant;
+use crate::collapse::Collapse;
+use crate::hemisphere;
+use crate::levels::Levels;
+use crate::observables::{State, energy, min_cosine};
+use crate::plateaus::first_metastable;
+use crate::record::{End, ReplicaRecord};
+use crate::scene::{LaneMask, Scene, lane_bit, lanes_of};
+use crate::tracker::Tracker;
+use crate::watch::Watch;
+
+/// The observer state of up to LANES replicas; one serializable value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recorder {
+    n: usize,
+    lanes: Vec<Lane>,
+    /// Lanes that go on; lanes whose state exists (all but the failed ones).
+    running: LaneMask,
+    alive: LaneMask,
+    /// Whether state 0 was seen.
+    started: bool,
+    next_sample: usize,
+    collapse: Collapse,
+    levels: Levels,
+    /// None if neither plateaus nor merges are asked for.
+    tracker: Option<Tracker>,
+}
+
+/// What is kept of one lane.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Lane {
+    hemisphere: Option<bool>,
+    fate: Option<Fate>,
+    /// The rows of the series so far, `[sample][column]`.
+    rows: Vec<f64>,
+}
+
+/// How and when a lane ended before the horizon.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Fate {
+    failed: bool,
+    time: f64,
+    steps: u64,
+    evaluations: u64,
+}
+
+impl Recorder {
+    /// A recorder of `lanes` replicas with n tokens.
+    ///
+    /// # Panics
+    /// Without tokens, without lanes, or with more than LANES of them.
+    #[must_use]
+    pub fn new(watch: &Watch, n: usize, lanes: usize) -> Self {
+        assert!(
+            n >= 1 && (1..=LANES).contains(&lanes),
+            "{n} tokens in {lanes} lanes: 1 or more in 1 to {LANES}"
+        );
+        let all = LaneMask::MAX >> (LANES - lanes);
+        Self {
+            n,
+            lanes: vec![Lane::default(); lanes],
+            running: all,
+            alive: all,
+            started: false,
+            next_sample: 0,
+            collapse: Collapse::new(watch, lanes),
+            levels: Levels::new(watch, n),
+            tracker: (watch.plateaus || watch.merges).then(|| Tracker::new(watch, n, lanes)),
+        }
+    }
+
+    /// Takes in the ensemble's current state (call at state 0, 1, 2, …).
+    pub fn observe(&mut self, watch: &Watch, ensemble: &mut Ensemble) {
+        if !self.settled() {
+            with_scene(watch, self.n, self.lanes.len(), ensemble, |scene| self.record(watch, scene));
+        }
+    }
+
+    /// Takes in a state, whoever computed it (call with state 0, 1, 2, …).
+    pub fn record(&mut self, watch: &Watch, scene: &Scene<'_>) {
+        if self.running == 0 {
+            return;
+        }
+        let first = !self.started;
+        for lane in lanes_of(self.running & !scene.finite) {
+            self.fail(scene, lane);
+        }
+        if first {
+            self.started = true;
+            for lane in lanes_of(self.running) {
+                let tokens = scene.lane_tokens(lane);
+                let contained = hemisphere::contains_all(&tokens, self.n, tokens.len() / self.n);
+                self.lanes[lane].hemisphere = Some(contained);
+            }
+        }
+        let least = match &mut self.tracker {
+            Some(tracker) => tracker.observe(watch, scene, self.running, first),
+            None if self.collapse.complete(self.running) => [f64::INFINITY; LANES],
+            None => smallest(scene.gram, scene.isa),
+        };
+        self.collapse.observe(watch, scene, least, self.running, first);
+        if watch.samples.get(self.next_sample) == Some(&scene.step) {
+            self.sample(watch, scene, |sample| sample == scene.step);
+        }
+        for lane in lanes_of(self.running & scene.stationary) {
+            self.rest(watch, scene, lane);
+        }
+    }
+
+    /// True once nothing that later states could show would change any record: all lanes stationary or failed.
+    #[must_use]
+    pub fn settled(&self) -> bool {
+        self.running == 0
+    }
+
+    /// The records, one a lane; rows of samples not reached (stationary, failed) are filled in here.
+    #[must_use]
+    pub fn finish(self, watch: &Watch, ensemble: &mut Ensemble) -> Vec<ReplicaRecord> {
+        let (n, lanes) = (self.n, self.lanes.len());
+        with_scene(watch, n, lanes, ensemble, |scene| self.conclude(watch, scene))
+    }
+
+    /// The records, given the last state (which [`Recorder::record`] has seen, unless the recorder had settled).
+    #[must_use]
+    pub fn conclude(mut self, watch: &Watch, scene: &Scene<'_>) -> Vec<ReplicaRecord> {
+        if self.next_sample < watch.samples.len() {
+            self.sample(watch, scene, |_| true);
+        } else {
+            self.levels.update(self.n, scene.gram, self.alive, scene.isa);
+        }
+        let state = State {
+            n: self.n,
+            gram: scene.gram,
+            beta: watch.beta,
+            levels: &self.levels,
+            lanes: self.alive,
+            isa: scene.isa,
+        };
+        let (least, energy) = (min_cosine::sample(&state), energy::sample(&state));
+        let clusters: Vec<[u32; LANES]> = (0..watch.deltas.len()).map(|k| self.levels.clusters(k)).collect();
+        let tracked = self.tracker.map(|mut tracker| {
+            lanes_of(self.running).for_each(|lane| tracker.stop(lane));
+            tracker.into_records()
+        });
+        let mut tracked = tracked.unwrap_or_default().into_iter();
+        let mut records = Vec::with_capacity(self.lanes.len());
+        for (lane, seen) in self.lanes.into_iter().enumerate() {
+            let alive = self.alive & lane_bit(lane) != 0;
+            let (plateaus, merges) = tracked.next().unwrap_or_default();
+            let forever = seen.fate.is_some_and(|fate| !fate.failed);
+            let collapse_time = self.collapse.times(lane).to_vec();
+            let fate = seen.fate;
+            records.push(ReplicaRecord {
+                end: end(&collapse_time, fate.as_ref()),
+                collapse_time,
+                status: status(fate.as_ref()),
+                clusters_final: clusters.iter().map(|clusters| alive.then_some(clusters[lane])).collect(),
+                min_cosine_final: (alive && self.n > 1).then_some(least[lane]),
+                energy_final: alive.then_some(energy[lane]),
+                hemisphere_initial: seen.hemisphere,
+                first_plateau: first_metastable(&plateaus, self.n, watch.min_lifetime, forever)
+                    .filter(|_| watch.plateaus),
+                steps: fate.map_or(scene.step, |fate| fate.steps),
+                evaluations: fate.map_or(scene.evaluations, |fate| fate.evaluations),
+                plateaus: if watch.plateaus { plateaus } else { Vec::new() },
+                merges,
+                series: by_column(&seen.rows, watch.columns().len(), watch.samples.len()),
+            });
+        }
+        records
+    }
+
+    /// Writes the rows of all samples from the next one on that are `due` at this state.
+    fn sample(&mut self, watch: &Watch, scene: &Scene<'_>, due: impl Fn(u64) -> bool) {
+        self.levels.update(self.n, scene.gram, self.alive, scene.isa);
+        let state = State {
+            n: self.n,
+            gram: scene.gram,
+            beta: watch.beta,
+            levels: &self.levels,
+            lanes: self.alive,
+            isa: scene.isa,
+        };
+        let mut columns: Vec<[f64; LANES]> = Vec::new();
+        for observable in &watch.series {
+            columns.extend((0..watch.columns_of(*observable)).map(|delta| observable.sample(&state, delta)));
+        }
+        while watch.samples.get(self.next_sample).is_some_and(|&sample| due(sample)) {
+            for lane in lanes_of(self.alive) {
+                self.lanes[lane].rows.extend(columns.iter().map(|column| column[lane]));
+            }
+            self.next_sample += 1;
+        }
+    }
+
+    /// A lane's numbers are no longer finite: all that was known of it is what the states before showed.
+    fn fail(&mut self, scene: &Scene<'_>, lane: usize) {
+        self.leave(scene, lane, true);
+        self.alive &= !lane_bit(lane);
+        if let Some(tracker) = &mut self.tracker {
+            tracker.stop(lane);
+        }
+    }
+
+    /// A lane's last step changed nothing, nor will any other.
+    fn rest(&mut self, watch: &Watch, scene: &Scene<'_>, lane: usize) {
+        self.leave(scene, lane, false);
+        if let Some(tracker) = &mut self.tracker {
+            tracker.rest(watch, lane);
+        }
+    }
+
+    fn leave(&mut self, scene: &Scene<'_>, lane: usize, failed: bool) {
+        self.running &= !lane_bit(lane);
+        self.lanes[lane].fate = Some(Fate {
+            failed,
+            time: scene.time[lane].time(),
+            steps: scene.step,
+            evaluations: scene.evaluations,
+        });
+    }
+}
+
+/// Collapse outlasts everything: whatever came after it, the time is known.
+fn end(collapse_time: &[Option<f64>], fate: Option<&Fate>) -> End {
+    match fate {
+        _ if collapse_time.first().is_some_and(Option::is_some) => End::Collapsed,
+        Some(fate) if fate.failed => End::Failed,
+        Some(_) => End::Stationary,
+        None => End::Horizon,
+    }
+}
+
+fn status(fate: Option<&Fate>) -> String {
+    match fate {
+        Some(fate) if fate.failed => format!("not finite at t = {}", fate.time),
+        _ => "ok".to_owned(),
+    }
+}
+
+/// `[sample][column]` to `[column][sample]`; rows that are missing are null.
+fn by_column(rows: &[f64], columns: usize, samples: usize) -> Vec<f64> {
+    let at = |column: usize, sample: usize| rows.get(sample * columns + column).copied().unwrap_or(f64::NAN);
+    (0..columns).flat_map(|column| (0..samples).map(move |sample| at(column, sample))).collect()
+}
+
+/// Shows the ensemble's current state.
+fn with_scene<T>(
+    watch: &Watch,
+    n: usize,
+    lanes: usize,
+    ensemble: &mut Ensemble,
+    show: impl FnOnce(&Scene<'_>) -> T,
+) -> T {
+    let mask = |holds: &dyn Fn(usize) -> bool| {
+        (0..lanes).filter(|&lane| holds(lane)).fold(0, |mask, lane| mask | lane_bit(lane))
+    };
+    let (step, evaluations) = (ensemble.steps(), ensemble.evaluations());
+    let stationary = mask(&|lane| ensemble.stationary(lane));
+    let finite = mask(&|lane| ensemble.finite(lane));
+    let isa = ensemble.isa();
+    let (tokens, gram) = ensemble.state();
+    show(&Scene {
+        n,
+        step,
+        time: [Instant::of_step(step, watch.step); LANES],
+        gram,
+        tokens,
+        stationary,
+        finite,
+        evaluations,
+        isa,
+    })
+}

@@ -1,0 +1,50 @@
+//! One state of up to LANES replicas as the observers see it: plain data, whoever computed it.
+
+use metasweep_dynamics::simd::{Isa, LANES, Pack};
+
+use crate::clock::Instant;
+
+/// A set of lanes, one bit each.
+pub type LaneMask = u8;
+
+/// The bit of one lane.
+#[must_use]
+pub fn lane_bit(lane: usize) -> LaneMask {
+    1 << lane
+}
+
+/// The lanes in a mask, ascending.
+pub fn lanes_of(mask: LaneMask) -> impl Iterator<Item = usize> {
+    (0..LANES).filter(move |&lane| mask & lane_bit(lane) != 0)
+}
+
+/// One state of an ensemble. What stands in unused lanes is never read into a result.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// Number of tokens n ≥ 1.
+    pub n: usize,
+    /// Steps taken: the state's number.
+    pub step: u64,
+    /// The time of each lane.
+    pub time: [Instant; LANES],
+    /// ⟨x_i, x_j⟩ for i < j, packed row by row: n(n−1)/2 packs.
+    pub gram: &'a [Pack],
+    /// The tokens, `[token][coordinate]`: n × (carried d) packs of unit rows.
+    pub tokens: &'a [Pack],
+    /// Lanes whose last step changed no bit.
+    pub stationary: LaneMask,
+    /// Lanes in which every number is finite.
+    pub finite: LaneMask,
+    /// Evaluations of the attention vector so far.
+    pub evaluations: u64,
+    /// The instructions to look with. No choice changes a bit.
+    pub isa: Isa,
+}
+
+impl Scene<'_> {
+    /// The tokens of one lane, n × (carried d) row-major.
+    #[must_use]
+    pub fn lane_tokens(&self, lane: usize) -> Vec<f64> {
+        self.tokens.iter().map(|pack| pack.0[lane]).collect()
+    }
+}
