@@ -1,0 +1,125 @@
+//! Chunks: the unit of scheduling. How replicas are cut into them changes no row.
+
+use std::ops::Range;
+
+use metasweep_dynamics::simd::LANES;
+use serde::{Deserialize, Serialize};
+
+use crate::cell::Cell;
+use crate::cost::Costs;
+use crate::start::watch;
+use crate::sweep::{Observe, Sweep};
+
+/// Some replicas of one cell.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Segment {
+    /// Index into `Sweep::cells`.
+    pub cell: u32,
+    /// Which replicas.
+    pub replicas: Range<u32>,
+}
+
+/// Some replicas of one cell or of several.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Chunk {
+    /// Never empty, disjoint.
+    pub segments: Vec<Segment>,
+    /// Predicted cost in seconds of one core.
+    pub cost: f64,
+}
+
+/// How to cut.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cut {
+    /// Seconds that a chunk should cost.
+    pub target: f64,
+    /// Threads that compute: there should be several chunks for each.
+    pub workers: usize,
+    /// Replicas of a chunk, no matter what they cost (`--chunk-replicas`).
+    pub chunk_replicas: Option<u32>,
+}
+
+/// Seconds that a chunk costs if nothing else decides.
+pub const TARGET_SECONDS: f64 = 3.0;
+
+/// Bytes of the records that a chunk leaves in memory, at most, unless one ensemble has more: however cheap the replicas
+/// are, a process need not grow with the sweep.
+pub const RECORD_BYTES: u64 = 8 << 20;
+
+/// Chunks for each worker, at least, if there is enough to cut.
+const CHUNKS_EACH: f64 = 6.0;
+
+/// Cuts what is missing into chunks, most expensive first. Expensive cells are cut into parts (whole ensembles of
+/// LANES replicas, counted from the segment's start), cheap cells are put together.
+#[must_use]
+pub fn cut(missing: &[Segment], sweep: &Sweep, costs: &Costs, how: &Cut) -> Vec<Chunk> {
+    let per_replica: Vec<f64> = missing
+        .iter()
+        .map(|segment| {
+            sweep.cells.get(segment.cell as usize).map_or(0.0, |cell| costs.replica(cell, &sweep.observe))
+        })
+        .collect();
+    let total: f64 =
+        missing.iter().zip(&per_replica).map(|(segment, cost)| cost * segment.replicas.len() as f64).sum();
+    let target = how.target.min(total / (CHUNKS_EACH * how.workers.max(1) as f64)).max(0.0);
+    let bytes = |segment: &Segment| segment.replicas.len() as u64 * bytes_of(sweep, segment);
+    let mut pieces: Vec<(Segment, f64)> = Vec::new();
+    for (segment, cost) in missing.iter().zip(&per_replica) {
+        let within = || replicas_for(target, *cost).min(replicas_within(sweep, segment));
+        let size = how.chunk_replicas.unwrap_or_else(within).max(1);
+        let mut start = segment.replicas.start;
+        while start < segment.replicas.end {
+            let end = start.saturating_add(size).min(segment.replicas.end);
+            pieces
+                .push((Segment { cell: segment.cell, replicas: start..end }, cost * f64::from(end - start)));
+            start = end;
+        }
+    }
+    // Stable, so that equally expensive pieces stay in row order.
+    pieces.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    let mut chunks: Vec<Chunk> = Vec::new();
+    let mut held = 0;
+    for (segment, cost) in pieces {
+        held += bytes(&segment);
+        match chunks.last_mut() {
+            Some(last)
+                if how.chunk_replicas.is_none() && last.cost + cost <= target && held <= RECORD_BYTES =>
+            {
+                last.segments.push(segment);
+                last.cost += cost;
+            }
+            _ => {
+                held = bytes(&segment);
+                chunks.push(Chunk { segments: vec![segment], cost });
+            }
+        }
+    }
+    chunks.sort_by(|a, b| b.cost.total_cmp(&a.cost));
+    chunks
+}
+
+/// Bytes of one replica's record while its chunk is computed: its series, plateaus and merges.
+pub(crate) fn record_bytes(cell: &Cell, observe: &Observe) -> u64 {
+    let columns = watch(cell, observe).columns().len() as u64;
+    500 + 8 * columns * cell.sample.len() as u64 + 64 * cell.n() as u64
+}
+
+fn bytes_of(sweep: &Sweep, segment: &Segment) -> u64 {
+    sweep.cells.get(segment.cell as usize).map_or(0, |cell| record_bytes(cell, &sweep.observe))
+}
+
+/// As many whole ensembles as leave no more than [`RECORD_BYTES`]; at least one.
+fn replicas_within(sweep: &Sweep, segment: &Segment) -> u32 {
+    let lanes = LANES as u64;
+    let ensembles = RECORD_BYTES / (lanes * bytes_of(sweep, segment).max(1));
+    (lanes * ensembles.max(1)).min(u64::from(u32::MAX)) as u32
+}
+
+/// As many whole ensembles as cost no more than the target; at least one.
+fn replicas_for(target: f64, cost: f64) -> u32 {
+    let ensembles = (target / (cost * LANES as f64)).floor();
+    let most = f64::from(u32::MAX / LANES as u32);
+    // NaN (no cost at all) gives the most.
+    let ensembles = if ensembles.is_nan() { most } else { ensembles.clamp(1.0, most) };
+    ensembles as u32 * LANES as u32
+}

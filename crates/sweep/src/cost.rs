@@ -1,0 +1,97 @@
+//! What a replica costs, in seconds of one core: a formula in n, d, steps and what is observed, with measured constants.
+//!
+//! Only the order of work and the size of chunks depend on it, never a row.
+
+use metasweep_dynamics::model::{Integrator, Mask};
+use metasweep_metastability::observables::Observable;
+use serde::{Deserialize, Serialize};
+
+use crate::cell::Cell;
+use crate::start::model;
+use crate::sweep::{Observe, Sweep};
+
+/// Seconds of one core for the pieces of work that a replica consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Costs {
+    /// A pair of tokens in one evaluation, besides its coordinates: exponential, weights.
+    pub pair: f64,
+    /// A coordinate of a pair of tokens in one evaluation.
+    pub pair_coordinate: f64,
+    /// A multiplication and addition of a full d × d matrix with a token.
+    pub matrix_entry: f64,
+    /// A pair of tokens looked at by the recorder after each step.
+    pub observed_pair: f64,
+    /// A pair of tokens in a sample of the series, for each observable.
+    pub sampled_pair: f64,
+    /// A number drawn at the start.
+    pub drawn_number: f64,
+    /// A replica, whatever it is.
+    pub replica: f64,
+}
+
+impl Default for Costs {
+    /// About those of a core with AVX2 at 3 GHz; [`crate::calibration`] measures them.
+    fn default() -> Self {
+        Costs {
+            pair: 0.9e-9,
+            pair_coordinate: 0.14e-9,
+            matrix_entry: 0.1e-9,
+            observed_pair: 0.6e-9,
+            sampled_pair: 0.3e-9,
+            drawn_number: 20e-9,
+            replica: 5e-6,
+        }
+    }
+}
+
+impl Costs {
+    /// Seconds of one replica of a cell.
+    #[must_use]
+    pub fn replica(&self, cell: &Cell, observe: &Observe) -> f64 {
+        let model = model(cell);
+        let (n, d) = (model.n as f64, model.d as f64);
+        let pairs = n * (n - 1.0) / 2.0;
+        let asymmetry = if is_scalar(cell.text("query_key")) { 1.0 } else { 2.0 };
+        let causal = if model.mask == Mask::Causal { 1.2 } else { 1.0 };
+        let full_matrices =
+            ["value", "query_key"].iter().filter(|key| is_full(cell.text(key))).count() as f64;
+        let evaluation = pairs * asymmetry * causal * (self.pair + self.pair_coordinate * d)
+            + full_matrices * n * d * d * self.matrix_entry;
+        let evaluations = match model.integrator {
+            Integrator::ProjectedEuler => 1.0,
+            Integrator::Rk4 => 4.0,
+        };
+        let step = evaluations * evaluation + pairs * self.observed_pair;
+        let observables: f64 = observe.series.iter().map(|observable| weight(*observable, n, observe)).sum();
+        let samples = cell.sample.len() as f64 * pairs * self.sampled_pair * observables;
+        let drawn = (n * d + full_matrices * d * d) * self.drawn_number;
+        self.replica + drawn + cell.steps() as f64 * step + samples
+    }
+
+    /// Seconds of the whole sweep.
+    #[must_use]
+    pub fn sweep(&self, sweep: &Sweep) -> f64 {
+        let each: f64 = sweep.cells.iter().map(|cell| self.replica(cell, &sweep.observe)).sum();
+        each * f64::from(sweep.replicas)
+    }
+}
+
+/// How much dearer than one look at each pair an observable is.
+fn weight(observable: Observable, n: f64, observe: &Observe) -> f64 {
+    let thresholds = if observable.depends_on_delta() { observe.deltas.len() as f64 } else { 1.0 };
+    thresholds
+        * match observable {
+            // Eigenvalues and ranks take n³ operations.
+            Observable::SpanDimension | Observable::ThresholdRank => n,
+            Observable::Energy => 4.0,
+            _ => 1.0,
+        }
+}
+
+fn is_scalar(family: &str) -> bool {
+    matches!(family, "identity" | "-identity")
+}
+
+fn is_full(family: &str) -> bool {
+    !is_scalar(family) && !family.starts_with("diag") && !family.ends_with("query_key")
+}

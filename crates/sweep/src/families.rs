@@ -1,0 +1,167 @@
+//! Initial laws and families of matrices as the sweep file names them, and the files they read.
+//!
+//! What a file holds counts, not its name: in canonical text it is named by its content, `file(5f3a….npy)`, and that is
+//! the name under which [`crate::sweep::Sweep::inputs`] keeps it and a dataset copies it.
+
+use std::collections::BTreeMap;
+
+use metasweep_dynamics::call::CallError;
+use metasweep_dynamics::initial::{self, InitialLaw};
+use metasweep_dynamics::matrices::{self, MatrixFamily};
+
+use crate::diagnostic::{Place, Problem, continued};
+use crate::document::{Kind, Raw};
+use crate::setting::{inside, not_yet};
+use crate::sweep::Input;
+
+/// Hex digits of the content's hash in a file's canonical name.
+const DIGITS: usize = 32;
+
+/// What a family is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Initial,
+    Value,
+    QueryKey,
+}
+
+impl Role {
+    fn later(self) -> &'static [&'static str] {
+        match self {
+            Role::Initial => &["hypercube", "gaussian", "hemisphere", "wrapped_normal_mixture"],
+            Role::Value | Role::QueryKey => &["spectrum", "uniform"],
+        }
+    }
+}
+
+/// Reads a file named relative to the sweep file.
+pub(crate) type Load<'a> = dyn FnMut(&str) -> std::io::Result<Vec<u8>> + 'a;
+
+/// Parses families and loads their files, each once.
+pub(crate) struct Families<'a> {
+    load: &'a mut Load<'a>,
+    /// Canonical name of each file read, by the name in the sweep file.
+    pub(crate) names: BTreeMap<String, String>,
+    /// By canonical name.
+    pub(crate) inputs: BTreeMap<String, Input>,
+}
+
+impl<'a> Families<'a> {
+    pub(crate) fn new(load: &'a mut Load<'a>) -> Self {
+        Families { load, names: BTreeMap::new(), inputs: BTreeMap::new() }
+    }
+
+    /// The canonical text of the family that `raw`, a string, names.
+    pub(crate) fn read(&mut self, role: Role, key: &str, raw: &Raw, at: &Place) -> Result<String, Problem> {
+        let Kind::Text(text) = &raw.kind else {
+            return Err(Problem::new(at, format!("`{key}` must be a string, not {}", raw.found())));
+        };
+        let (canonical, files) =
+            parse(role, text).map_err(|error| call_problem(role, key, text, raw, &error))?;
+        let mut canonical = canonical;
+        for file in files {
+            let name = self.file(&file, raw)?;
+            // The file's name stands within the parentheses, once.
+            if let Some(open) = canonical.find('(') {
+                let (call, arguments) = canonical.split_at(open);
+                canonical = format!("{call}{}", arguments.replacen(&file, &name, 1));
+            }
+        }
+        Ok(canonical)
+    }
+
+    /// Loads a file; its name by content.
+    fn file(&mut self, name: &str, raw: &Raw) -> Result<String, Problem> {
+        if let Some(known) = self.names.get(name) {
+            return Ok(known.clone());
+        }
+        let bytes = (self.load)(name).map_err(|error| {
+            Problem::new(&inside(raw), format!("`{name}` cannot be read: {error}"))
+                .help("names of files are relative to the folder of the sweep file")
+        })?;
+        let hash = blake3::hash(&bytes).to_hex().to_string();
+        let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+        let canonical = format!("{}.{ending}", &hash[..DIGITS]);
+        self.names.insert(name.to_owned(), canonical.clone());
+        self.inputs.insert(canonical.clone(), Input { bytes, hash });
+        Ok(canonical)
+    }
+}
+
+/// Canonical text and files of a family.
+fn parse(role: Role, text: &str) -> Result<(String, Vec<String>), CallError> {
+    let owned = |files: Vec<&str>| files.into_iter().map(str::to_owned).collect();
+    match role {
+        Role::Initial => initial::parse(text).map(|law| (law.canonical(), owned(law.files()))),
+        Role::Value => matrices::parse(text, matrices::Role::Value)
+            .map(|family| (family.canonical(), owned(family.files()))),
+        Role::QueryKey => matrices::parse(text, matrices::Role::QueryKey)
+            .map(|family| (family.canonical(), owned(family.files()))),
+    }
+}
+
+fn call_problem(role: Role, key: &str, text: &str, raw: &Raw, error: &CallError) -> Problem {
+    let at = inside(raw);
+    let exact = at.span.len() == text.len();
+    let name = text.split('(').next().unwrap_or(text).trim();
+    let known_later = role.later().contains(&name) || text.trim_end().ends_with(".safetensors)");
+    if known_later {
+        let problem = not_yet(&at, &format!("{key} = \"{text}\""));
+        return problem.help(format!("this engine has: {}", usages(role).join(", ")));
+    }
+    let place = if exact { word_at(&at, text, error.position) } else { raw.at.clone() };
+    let mut problem = Problem::new(&place, format!("`{key}`: {}", continued(&error.message)));
+    if text.contains(['\'', '"']) {
+        problem = problem.help("no quotes inside a call: `file(v.npy)`");
+    }
+    if let Some(nearest) = &error.nearest {
+        problem = problem.help(format!("did you mean `{nearest}`?"));
+    } else if let Some(nearest) = crate::diagnostic::nearest(name, role.later().iter().copied()) {
+        problem = problem.help(format!("did you mean `{nearest}`? (it is not part of this engine yet)"));
+    }
+    if !error.allowed.is_empty() {
+        problem = problem.help(format!("allowed: {}", error.allowed.join(", ")));
+    }
+    problem
+}
+
+/// How the families of this role are written.
+fn usages(role: Role) -> &'static [&'static str] {
+    match role {
+        Role::Initial => &initial::USAGES,
+        Role::Value => &matrices::USAGES,
+        Role::QueryKey => &matrices::USAGES[..7],
+    }
+}
+
+/// The word of `text` that begins at byte `start`, within the place `at` of the text.
+fn word_at(at: &Place, text: &str, start: usize) -> Place {
+    let rest = text.get(start..).unwrap_or("");
+    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let length = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+    let length = if length == 0 { rest.chars().next().map_or(0, char::len_utf8) } else { length };
+    if length == 0 && start == 0 { at.clone() } else { at.part(start..start + length) }
+}
+
+/// A cell's law and families, from its canonical texts.
+pub(crate) struct Drawn {
+    pub(crate) initial: Box<dyn InitialLaw>,
+    pub(crate) value: Box<dyn MatrixFamily>,
+    pub(crate) query_key: Box<dyn MatrixFamily>,
+}
+
+impl Drawn {
+    /// Parses canonical texts; fails only if they are not canonical texts of this engine.
+    pub(crate) fn parse(initial: &str, value: &str, query_key: &str) -> Result<Drawn, CallError> {
+        Ok(Drawn {
+            initial: initial::parse(initial)?,
+            value: matrices::parse(value, matrices::Role::Value)?,
+            query_key: matrices::parse(query_key, matrices::Role::QueryKey)?,
+        })
+    }
+
+    /// Whether a matrix is drawn at random.
+    pub(crate) fn is_random(&self) -> bool {
+        self.value.is_random() || self.query_key.is_random()
+    }
+}

@@ -1,0 +1,199 @@
+//! What a sweep will be before it is run: cells, chunks, rows, bytes, files, memory, core-hours, makespan.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+use metasweep_dynamics::simd::LANES;
+use serde::{Deserialize, Serialize};
+
+use crate::cell::Cell;
+use crate::chunk::{Chunk, Cut, Segment, TARGET_SECONDS, cut, record_bytes};
+use crate::cost::Costs;
+use crate::sweep::{Level, Sweep};
+
+/// Plateaus of a replica, for want of better knowledge.
+const PLATEAUS: f64 = 2.0;
+/// Merges of a replica, likewise (never more than n − 1).
+const MERGES: f64 = 4.0;
+/// How much smaller a column of numbers becomes in Parquet.
+const COMPRESSION: f64 = 0.6;
+
+/// The machine that a plan is for.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
+    /// Processes.
+    pub ranks: usize,
+    /// Threads of each.
+    pub threads: usize,
+    /// `--chunk-replicas`.
+    pub chunk_replicas: Option<u32>,
+}
+
+/// One table of the dataset.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Table {
+    /// Rows.
+    pub rows: u64,
+    /// Whether the rows are a guess: how many plateaus and merges there are is what a sweep finds out.
+    pub estimated: bool,
+    /// Bytes on disk, always a guess.
+    pub bytes: u64,
+    /// Parquet files.
+    pub files: u64,
+}
+
+/// What to expect of a sweep on a machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The sweep's name.
+    pub name: String,
+    /// Cells.
+    pub cells: u64,
+    /// Replicas of all cells.
+    pub replicas: u64,
+    /// Chunks that the work is cut into.
+    pub chunks: u64,
+    /// Steps of all replicas, if none ends before its horizon.
+    pub steps: u64,
+    /// The tables, by name.
+    pub tables: BTreeMap<String, Table>,
+    /// Bytes of all tables.
+    pub bytes: u64,
+    /// Files of all tables.
+    pub files: u64,
+    /// Bytes of memory that a rank needs at most.
+    pub memory_per_rank: u64,
+    /// Hours of one core.
+    pub core_hours: f64,
+    /// Seconds until the last chunk is done, handed out longest first.
+    pub makespan: f64,
+    /// The machine.
+    pub machine: Machine,
+}
+
+/// The plan of a sweep.
+#[must_use]
+pub fn plan(sweep: &Sweep, costs: &Costs, machine: Machine) -> Plan {
+    let workers = (machine.ranks * machine.threads).max(1);
+    let everything: Vec<Segment> =
+        (0..sweep.cells.len() as u32).map(|cell| Segment { cell, replicas: 0..sweep.replicas }).collect();
+    let how = Cut { target: TARGET_SECONDS, workers, chunk_replicas: machine.chunk_replicas };
+    let chunks = cut(&everything, sweep, costs, &how);
+    let tables = tables(sweep);
+    Plan {
+        name: sweep.name.clone(),
+        cells: sweep.cells.len() as u64,
+        replicas: sweep.cells.len() as u64 * u64::from(sweep.replicas),
+        chunks: chunks.len() as u64,
+        steps: sweep
+            .cells
+            .iter()
+            .fold(0, |sum: u64, cell| sum.saturating_add(cell.steps().saturating_mul(sweep.replicas.into()))),
+        bytes: tables.values().map(|table| table.bytes).sum(),
+        files: tables.values().map(|table| table.files).sum(),
+        memory_per_rank: memory(sweep, &chunks, machine.threads),
+        core_hours: costs.sweep(sweep) / 3600.0,
+        makespan: makespan(&chunks, workers),
+        tables,
+        machine,
+    }
+}
+
+/// Seconds until all chunks are done if each goes to the worker that is free first, longest first.
+#[must_use]
+pub fn makespan(chunks: &[Chunk], workers: usize) -> f64 {
+    // Times as bits: non-negative floats are ordered as their bits are.
+    let mut free: BinaryHeap<Reverse<u64>> = (0..workers.max(1)).map(|_| Reverse(0)).collect();
+    let mut costs: Vec<f64> = chunks.iter().map(|chunk| chunk.cost.max(0.0)).collect();
+    costs.sort_by(|a, b| b.total_cmp(a));
+    let mut last = 0.0_f64;
+    for cost in costs {
+        let Reverse(start) = free.pop().unwrap_or(Reverse(0));
+        let end = f64::from_bits(start) + cost;
+        last = last.max(end);
+        free.push(Reverse(end.to_bits()));
+    }
+    last
+}
+
+fn tables(sweep: &Sweep) -> BTreeMap<String, Table> {
+    let replicas = f64::from(sweep.replicas);
+    let observe = &sweep.observe;
+    let keys = sweep.grid_keys.len() as f64 + 1.0;
+    let (deltas, observables) = (observe.deltas.len() as f64, series_columns(sweep));
+    let (series_rows, series_width) = match observe.level {
+        Level::Cell => (1.0, observables * (2.0 + observe.quantiles.len() as f64) + 2.0),
+        Level::Replica => (replicas, observables + 2.0),
+    };
+    let merges = |cell: &Cell| replicas * MERGES.min(cell.n() as f64 - 1.0);
+    let mut tables = BTreeMap::new();
+    let mut add = |name: &str, rows: &dyn Fn(&Cell) -> f64, columns: f64, estimated: bool| {
+        // A table of cells is never partitioned.
+        let parts = if name == "cells" { &[][..] } else { &sweep.output.partition_by };
+        let (rows, files) = rows_and_files(sweep, parts, rows);
+        // Keys repeat from row to row and cost next to nothing.
+        let bytes = rows * (columns * 8.0 * COMPRESSION + keys * 0.1);
+        tables.insert(
+            name.to_owned(),
+            Table { rows: rows as u64, estimated, bytes: bytes as u64 + 4000 * files, files },
+        );
+    };
+    add("cells", &|_| 1.0, 36.0, false);
+    add("replicas", &|_| replicas, 10.0 + 2.0 * deltas, false);
+    if observables > 0.0 {
+        add("series", &|cell| series_rows * cell.sample.len() as f64, series_width, false);
+    }
+    if observe.plateaus {
+        add("plateaus", &|_| replicas * PLATEAUS, 9.0, true);
+    }
+    if observe.merges {
+        add("merges", &|cell| merges(cell), 9.0, true);
+    }
+    tables
+}
+
+fn series_columns(sweep: &Sweep) -> f64 {
+    let deltas = sweep.observe.deltas.len() as f64;
+    let columns = |observable: &metasweep_metastability::observables::Observable| {
+        if observable.depends_on_delta() { deltas } else { 1.0 }
+    };
+    sweep.observe.series.iter().map(columns).sum()
+}
+
+/// Rows of a table, and its parts: each partition is cut by itself.
+fn rows_and_files(sweep: &Sweep, partition_by: &[String], rows: &dyn Fn(&Cell) -> f64) -> (f64, u64) {
+    let mut partitions: BTreeMap<Vec<&str>, f64> = BTreeMap::new();
+    for cell in &sweep.cells {
+        let key = partition_by.iter().map(|key| cell.text(key)).collect();
+        *partitions.entry(key).or_default() += rows(cell);
+    }
+    let files = |rows: &f64| (rows / sweep.output.rows_per_part as f64).ceil() as u64;
+    (partitions.values().sum(), partitions.values().map(files).sum())
+}
+
+/// Bytes that a rank needs at most: the cells, on each thread the dearest ensemble and the records of a chunk, and one
+/// part being sealed.
+/// Bytes of one ensemble of a cell: what a thread needs to compute it.
+#[must_use]
+pub fn ensemble_bytes(cell: &Cell) -> u64 {
+    const NUMBERS: u64 = 8 * LANES as u64;
+    let (n, d) = (cell.n() as u64, cell.carried() as u64);
+    // Tokens, attention vectors, stages, and the pairs thrice: cosines, weights, adjacency.
+    NUMBERS * (8 * n * d + 3 * n * n / 2 + 2 * d * d)
+}
+
+fn memory(sweep: &Sweep, chunks: &[Chunk], threads: usize) -> u64 {
+    const NUMBER: u64 = 8;
+    let cells: u64 = sweep.cells.iter().map(|cell| 5000 + NUMBER * cell.sample.len() as u64).sum();
+    let ensemble = sweep.cells.iter().map(ensemble_bytes);
+    let records = chunks.iter().map(|chunk| {
+        let of = |segment: &Segment| {
+            let Some(cell) = sweep.cells.get(segment.cell as usize) else { return 0 };
+            // Once as records, once as the frame's bytes.
+            2 * segment.replicas.len() as u64 * record_bytes(cell, &sweep.observe)
+        };
+        chunk.segments.iter().map(of).sum::<u64>()
+    });
+    let part = sweep.output.rows_per_part * NUMBER * (12 + 8 * sweep.observe.series.len() as u64);
+    cells + threads as u64 * (ensemble.max().unwrap_or(0) + records.max().unwrap_or(0)) + part
+}

@@ -1,0 +1,363 @@
+//! A point of a grid → a [`Cell`]: expressions evaluated, defaults filled in, combinations checked, the name given.
+
+use std::collections::BTreeMap;
+
+use metasweep_dynamics::initial::{self, Construction};
+use metasweep_dynamics::random::Stream;
+
+use crate::cell::{Cell, Value, canonical, name_of};
+use crate::diagnostic::{Place, Problem, continued, listed, shown};
+use crate::families::Drawn;
+use crate::grid::Point;
+use crate::registry::{self, Kind, PARAMETERS, Parameter};
+use crate::sample::compact;
+use crate::setting::{Formula, Given, out_of_bounds, out_of_range};
+use crate::sweep::Input;
+
+/// initial, value, query_key, n, d.
+type Families = (String, String, String, usize, usize);
+
+/// Resolves points, remembering what it found out about families.
+pub(crate) struct Resolver<'a> {
+    inputs: &'a BTreeMap<String, Input>,
+    /// Canonical name of each file, by the name in the sweep file.
+    names: &'a BTreeMap<String, String>,
+    /// For each combination of texts, n and d: the construction, or why it is impossible and whose fault it is.
+    checked: BTreeMap<Families, Result<Construction, (&'static str, String)>>,
+    /// Times and text, by the place of the rule and the bits of the horizon.
+    samples: BTreeMap<(usize, usize, u64), (Vec<f64>, String)>,
+}
+
+impl<'a> Resolver<'a> {
+    pub(crate) fn new(inputs: &'a BTreeMap<String, Input>, names: &'a BTreeMap<String, String>) -> Self {
+        Resolver { inputs, names, checked: BTreeMap::new(), samples: BTreeMap::new() }
+    }
+
+    /// A message with files under the names that the sweep file gives them.
+    fn with_names(&self, message: &str) -> String {
+        self.names
+            .iter()
+            .fold(message.to_owned(), |message, (name, canonical)| message.replace(canonical, name))
+    }
+
+    /// The cell at a point; `grid_at` is where the point's grid begins.
+    pub(crate) fn cell(&mut self, point: &Point<'_>, grid_at: &Place) -> Result<Cell, Problem> {
+        contradictions(point)?;
+        let mut numbers = Numbers { point, values: BTreeMap::new(), open: Vec::new() };
+        let mut parameters: BTreeMap<String, Value> = BTreeMap::new();
+        for parameter in PARAMETERS {
+            let value = match point.get(parameter.key).map(|setting| &setting.given) {
+                Some(Given::Text(text)) => Value::Text(text.clone()),
+                Some(Given::Boolean(truth)) => Value::Boolean(*truth),
+                Some(Given::Null | Given::Sample(_)) => Value::Null,
+                Some(_) => numbers.value(parameter)?,
+                None if parameter.key == "beta" => Value::Number(numbers.number("beta", grid_at)?),
+                None => parameter.default.value().unwrap_or(Value::Null),
+            };
+            parameters.insert(parameter.key.to_owned(), value);
+        }
+        let step_rule = step(point, &mut numbers, &mut parameters, grid_at)?;
+        let horizon = parameters["horizon"].number().unwrap_or(0.0);
+        let step = parameters["step"].number().unwrap_or(0.0);
+        check_steps(point, step, horizon)?;
+        let (sample, text) = self.sample(point, horizon)?;
+        parameters.insert("sample".to_owned(), Value::Text(text));
+        let construction = self.check_families(point, &parameters, grid_at)?;
+        let name = name_of(&canonical(&parameters, &step_rule));
+        let initial_construction = construction.name().to_owned();
+        Ok(Cell { name, parameters, sample, step, step_rule, initial_construction })
+    }
+
+    /// Sample times and their canonical text; the cells of a sweep have few different ones.
+    fn sample(&mut self, point: &Point<'_>, horizon: f64) -> Result<(Vec<f64>, String), Problem> {
+        let Some(setting) = point.get("sample") else { return Ok((Vec::new(), String::new())) };
+        let Given::Sample(rule) = &setting.given else { return Ok((Vec::new(), String::new())) };
+        let key = (setting.at.source, setting.at.span.start, horizon.to_bits());
+        if let Some(known) = self.samples.get(&key) {
+            return Ok(known.clone());
+        }
+        let times = rule.times(horizon).map_err(|message| {
+            let problem = Problem::new(&setting.at, message);
+            match point.get("horizon") {
+                Some(horizon) => problem.related(&horizon.at, "the horizon"),
+                None => problem,
+            }
+        })?;
+        let text = compact(&times);
+        self.samples.insert(key, (times.clone(), text.clone()));
+        Ok((times, text))
+    }
+
+    fn check_families(
+        &mut self,
+        point: &Point<'_>,
+        parameters: &BTreeMap<String, Value>,
+        grid_at: &Place,
+    ) -> Result<Construction, Problem> {
+        let text = |key: &str| parameters[key].text().unwrap_or("").to_owned();
+        let size = |key: &str| match parameters[key] {
+            Value::Integer(integer) => usize::try_from(integer).unwrap_or(0),
+            _ => 0,
+        };
+        let key = (text("initial"), text("value"), text("query_key"), size("n"), size("d"));
+        let inputs = self.inputs;
+        let found = self.checked.entry(key).or_insert_with_key(|(initial, value, query_key, n, d)| {
+            possible(initial, value, query_key, *n, *d, inputs)
+        });
+        let construction = found.clone().map_err(|(whose, reason)| {
+            let at = |key: &str| point.get(key).map(|setting| &setting.at);
+            let mut problem = Problem::new(
+                at(whose).or(at("d")).unwrap_or(grid_at),
+                self.with_names(&format!(
+                    "`{whose} = {}` is impossible here: {}",
+                    parameters[whose],
+                    continued(&reason)
+                )),
+            );
+            for key in ["n", "d"] {
+                if let Some(at) = at(key).filter(|_| whose != key) {
+                    problem = problem.related(at, format!("{key} = {}", parameters[key]));
+                }
+            }
+            problem
+        })?;
+        let sharing = text("sharing");
+        if sharing != "replica"
+            && let Some(setting) = point.get("sharing")
+            && !Drawn::parse(&text("initial"), &text("value"), &text("query_key"))
+                .is_ok_and(|drawn| drawn.is_random())
+        {
+            return Err(Problem::new(
+                &setting.at,
+                format!("`sharing = \"{sharing}\"` says how long a draw of the matrices lives, but none is drawn here"),
+            )
+            .help(format!("value is `{}` and query_key is `{}`: neither is random", text("value"), text("query_key")))
+            .help("leave `sharing` out; in a grid that also has random matrices, use a [[grid]] of its own"));
+        }
+        Ok(construction)
+    }
+}
+
+/// Whether the families can be had at n and d; the files they read are tried.
+fn possible(
+    initial: &str,
+    value: &str,
+    query_key: &str,
+    n: usize,
+    d: usize,
+    inputs: &BTreeMap<String, Input>,
+) -> Result<Construction, (&'static str, String)> {
+    let drawn = Drawn::parse(initial, value, query_key).map_err(|error| ("initial", error.to_string()))?;
+    drawn.initial.check(n, d).map_err(|reason| ("initial", reason))?;
+    drawn.value.check(d).map_err(|reason| ("value", reason))?;
+    drawn.query_key.check(d).map_err(|reason| ("query_key", reason))?;
+    if d < 2 {
+        let reason = "the unit sphere of R^1 is two points, and nothing can move on it";
+        return Err(("d", reason.to_owned()));
+    }
+    let construction = initial::construction(&*drawn.initial, &*drawn.value, &*drawn.query_key, n, d);
+    let files = |name: &str| inputs.get(name).map(|input| input.bytes.as_slice());
+    let mut stream = Stream::new([0; 32], 0);
+    if !drawn.initial.files().is_empty() {
+        drawn.initial.draw(n, d, construction, &mut stream, &files).map_err(|reason| ("initial", reason))?;
+    }
+    for (key, family) in [("value", &drawn.value), ("query_key", &drawn.query_key)] {
+        if !family.files().is_empty() {
+            family.draw(d, &mut stream, &files).map_err(|reason| (key, reason))?;
+        }
+    }
+    Ok(construction)
+}
+
+/// β twice.
+fn contradictions(point: &Point<'_>) -> Result<(), Problem> {
+    match (point.get("beta"), point.get("gamma")) {
+        (Some(beta), Some(gamma)) => {
+            Err(Problem::new(&gamma.at, "`gamma` stands in place of `beta`: β = γ log n")
+                .related(&beta.at, "beta is given here")
+                .help("give one of them"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Puts η into `parameters`; the rule's text.
+fn step(
+    point: &Point<'_>,
+    numbers: &mut Numbers<'_>,
+    parameters: &mut BTreeMap<String, Value>,
+    grid_at: &Place,
+) -> Result<String, Problem> {
+    let integrator = parameters["integrator"].text().unwrap_or("").to_owned();
+    if let Some(tolerance) = point.get("tolerance") {
+        return Err(Problem::new(
+            &tolerance.at,
+            format!("`{integrator}` has a fixed step: it knows no `tolerance`"),
+        )
+        .help("`tolerance` is for the adaptive integrators; give `step`"));
+    }
+    let Some(setting) = point.get("step") else {
+        return Err(Problem::new(grid_at, format!("`step` is missing: `{integrator}` has a fixed step"))
+            .help("write in [time] for instance `step = 0.1`"));
+    };
+    let Given::Authors(argument) = &setting.given else {
+        let eta = parameters["step"].number().unwrap_or(0.0);
+        return Ok(format!("{eta:?}"));
+    };
+    let base = numbers.evaluate(argument, "step", &setting.at)? + 0.0;
+    if let Some(message) = registry::parameter("step").and_then(|step| out_of_bounds(step, base)) {
+        return Err(Problem::new(&setting.at, message));
+    }
+    if parameters["normalization"].text() != Some("unnormalized") {
+        // The authors rescale the step of USA only; elsewhere theirs is the number itself, and the cell is the same cell.
+        parameters.insert("step".to_owned(), Value::Number(base));
+        return Ok(format!("{base:?}"));
+    }
+    let beta = parameters["beta"].number().unwrap_or(0.0);
+    if libm::exp(beta).is_infinite() {
+        return Err(Problem::new(
+            &setting.at,
+            format!("at β = {} the authors' step is 0: e^β is no number", shown(beta)),
+        )
+        .help("USA needs β ≤ 700; at large β take `softmax`"));
+    }
+    let eta = base / (beta.sqrt() * libm::exp(beta - 0.5)).max(1.0);
+    parameters.insert("step".to_owned(), Value::Number(eta));
+    Ok(format!("authors({base:?})"))
+}
+
+/// At least one step, and no more than can be counted.
+fn check_steps(point: &Point<'_>, step: f64, horizon: f64) -> Result<(), Problem> {
+    const MOST: f64 = 1e15;
+    let Some(setting) = point.get("step") else { return Ok(()) };
+    let steps = horizon / step;
+    let message = if steps + 1e-9 < 1.0 {
+        format!(
+            "the step {} is longer than the horizon {}: not one step would be taken",
+            shown(step),
+            shown(horizon)
+        )
+    } else if steps > MOST || step <= 0.0 {
+        format!(
+            "to the horizon {} it takes {} steps of {}: more than can be taken",
+            shown(horizon),
+            shown(steps),
+            shown(step)
+        )
+    } else {
+        return Ok(());
+    };
+    let problem = Problem::new(&setting.at, message);
+    Err(match point.get("horizon") {
+        Some(horizon) => problem.related(&horizon.at, "the horizon"),
+        None => problem,
+    })
+}
+
+/// The numeric keys of a point, each evaluated once.
+struct Numbers<'a> {
+    point: &'a Point<'a>,
+    values: BTreeMap<String, f64>,
+    /// Keys whose expressions are being evaluated, outermost first.
+    open: Vec<String>,
+}
+
+impl Numbers<'_> {
+    /// The value of a numeric key that the point gives.
+    fn value(&mut self, parameter: &Parameter) -> Result<Value, Problem> {
+        let Some(setting) = self.point.get(parameter.key) else { return Ok(Value::Null) };
+        match setting.given {
+            Given::Integer(integer) => return Ok(Value::Integer(integer)),
+            // The rule is worked out by `step`, which knows β.
+            Given::Authors(_) => return Ok(Value::Null),
+            _ => {}
+        }
+        let value = self.number(parameter.key, &setting.at)?;
+        if !matches!(parameter.kind, Kind::Integer(..)) {
+            return Ok(Value::Number(value));
+        }
+        let key = parameter.key;
+        if value.fract() != 0.0 || value.abs() > 9e15 {
+            return Err(Problem::new(
+                &setting.at,
+                format!("`{key}` must be an integer, and this expression is {}", shown(value)),
+            ));
+        }
+        match out_of_range(parameter, value as i64) {
+            None => Ok(Value::Integer(value as i64)),
+            Some(message) => Err(Problem::new(&setting.at, message)),
+        }
+    }
+
+    /// The number of a key; `at` is where it is asked for.
+    fn number(&mut self, key: &str, at: &Place) -> Result<f64, Problem> {
+        if let Some(value) = self.values.get(key) {
+            return Ok(*value);
+        }
+        if let Some(start) = self.open.iter().position(|open| open == key) {
+            let circle: Vec<&str> = self.open[start..].iter().map(String::as_str).chain([key]).collect();
+            return Err(Problem::new(at, format!("the expressions go in a circle: {}", circle.join(" → "))));
+        }
+        let setting = self.point.get(key);
+        let value = match setting.map(|setting| &setting.given) {
+            Some(Given::Integer(integer)) => *integer as f64,
+            Some(Given::Number(number)) => *number,
+            Some(Given::Expression(expression)) => {
+                let expression_at = setting.map_or(at, |setting| &setting.at);
+                self.open.push(key.to_owned());
+                let value = self.evaluate(expression, key, expression_at)?;
+                self.open.pop();
+                value
+            }
+            None if key == "beta" && self.point.contains_key("gamma") => {
+                self.open.push(key.to_owned());
+                let (gamma, n) = (self.number("gamma", at)?, self.number("n", at)?);
+                self.open.pop();
+                gamma * libm::log(n)
+            }
+            _ => {
+                let default = registry::parameter(key).and_then(|parameter| parameter.default.value());
+                match default.and_then(|value| value.number()) {
+                    Some(number) if setting.is_none() => number,
+                    _ => {
+                        return Err(Problem::new(
+                            at,
+                            format!("`{key}` has no number here that an expression could use"),
+                        ));
+                    }
+                }
+            }
+        };
+        self.values.insert(key.to_owned(), value);
+        Ok(value)
+    }
+
+    /// The value of the expression of `key`, within its bounds.
+    fn evaluate(&mut self, formula: &Formula, key: &str, at: &Place) -> Result<f64, Problem> {
+        let value = formula.expression.evaluate(&mut |name, part| {
+            let here = formula.place(part);
+            match registry::parameter(name) {
+                Some(parameter) if parameter.is_numeric() => self.number(name, &here),
+                other => {
+                    let numeric: Vec<&str> =
+                        PARAMETERS.iter().filter(|key| key.is_numeric()).map(|key| key.key).collect();
+                    let message = match other {
+                        Some(_) => format!("`{name}` is no number: an expression cannot use it"),
+                        None => format!("`{name}` is no numeric key of the cell"),
+                    };
+                    Err(Problem::new(&here, message)
+                        .nearest(name, numeric.iter().copied())
+                        .help(format!("numeric keys: {}", listed(numeric.iter().copied()))))
+                }
+            }
+        })?;
+        let value = value + 0.0;
+        match registry::parameter(key).and_then(|parameter| out_of_bounds(parameter, value)) {
+            Some(message) => Err(Problem::new(at, message)),
+            None if !value.is_finite() => {
+                Err(Problem::new(at, format!("`{key}` must be finite, not {value}")))
+            }
+            None => Ok(value),
+        }
+    }
+}

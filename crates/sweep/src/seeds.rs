@@ -1,0 +1,181 @@
+//! Keys: which random numbers a purpose gets.
+//!
+//! A key is the BLAKE3 hash of a text that names the engine, the master seed, the purpose, and the parameters the
+//! purpose depends on, and nothing else of the sweep: so a row depends on its own cell alone, and cells that differ only
+//! in β share their initial tokens. `simulate` makes a [`Stream`](metasweep_dynamics::random::Stream) from a key and
+//! the replica's number. docs/determinism.md gives the same recipe for other languages.
+//!
+//! ```
+//! use metasweep_dynamics::initial::Construction;
+//! use metasweep_sweep::seeds;
+//!
+//! let key = seeds::initial_key(1, 42, "uniform_sphere", 32, 2, Construction::Direct);
+//! let text = "metasweep\nengine=1\nseed=42\npurpose=initial\nconstruction=direct\nd=2\ninitial=uniform_sphere\nn=32\n";
+//! assert_eq!(key, *blake3::hash(text.as_bytes()).as_bytes());
+//! ```
+
+use metasweep_dynamics::initial::Construction;
+
+/// What random numbers are for. Equal parameters under different purposes give independent numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The initial tokens.
+    Initial,
+    /// V.
+    Value,
+    /// QᵀK.
+    QueryKey,
+    /// Brownian noise (reserved).
+    Noise,
+}
+
+impl Purpose {
+    /// Its name in the hashed text.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Initial => "initial",
+            Self::Value => "matrices.value",
+            Self::QueryKey => "matrices.query_key",
+            Self::Noise => "noise",
+        }
+    }
+}
+
+/// How long one draw of the matrices lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing<'a> {
+    /// Fresh in each replica.
+    Replica,
+    /// One a cell: the cell's name.
+    Cell(&'a str),
+    /// One a family and dimension for the whole sweep (and for every sweep of this master seed).
+    Sweep,
+}
+
+impl Sharing<'_> {
+    /// Its name in the hashed text and in the sweep file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Replica => "replica",
+            Self::Cell(_) => "cell",
+            Self::Sweep => "sweep",
+        }
+    }
+
+    /// The stream number that this replica draws its matrices from: its own, or 0 if they are shared.
+    #[must_use]
+    pub fn stream(self, replica: u64) -> u64 {
+        match self {
+            Self::Replica => replica,
+            Self::Cell(_) | Self::Sweep => 0,
+        }
+    }
+}
+
+/// The key of a purpose: BLAKE3 (256 bits) of the UTF-8 text
+///
+/// ```text
+/// metasweep⏎
+/// engine=<engine>⏎
+/// seed=<master seed, decimal>⏎
+/// purpose=<purpose>⏎
+/// <key>=<value>⏎          one line a parameter, sorted by key
+/// ```
+///
+/// where every line, the last too, ends in one byte `0A`. In a value a backslash is written `\\` and a line feed `\n`,
+/// so that unequal parameters have unequal texts.
+#[must_use]
+pub fn key(engine: u32, master_seed: i64, purpose: Purpose, parameters: &[(&str, String)]) -> [u8; 32] {
+    let mut sorted: Vec<_> = parameters.iter().collect();
+    sorted.sort_by_key(|(name, _)| *name);
+    let mut text = format!("metasweep\nengine={engine}\nseed={master_seed}\npurpose={}\n", purpose.name());
+    for (name, value) in sorted {
+        text.push_str(name);
+        text.push('=');
+        text.push_str(&value.replace('\\', "\\\\").replace('\n', "\\n"));
+        text.push('\n');
+    }
+    *blake3::hash(text.as_bytes()).as_bytes()
+}
+
+/// The key of the initial tokens; the stream is the replica. `initial` is the law's canonical text.
+#[must_use]
+pub fn initial_key(
+    engine: u32,
+    master_seed: i64,
+    initial: &str,
+    n: usize,
+    d: usize,
+    construction: Construction,
+) -> [u8; 32] {
+    let parameters = [
+        ("n", n.to_string()),
+        ("d", d.to_string()),
+        ("initial", initial.to_owned()),
+        ("construction", construction.name().to_owned()),
+    ];
+    key(engine, master_seed, Purpose::Initial, &parameters)
+}
+
+/// The key of a matrix; the stream is [`Sharing::stream`]. `purpose` is [`Purpose::Value`] or [`Purpose::QueryKey`],
+/// `family` the family's canonical text.
+#[must_use]
+pub fn matrix_key(
+    engine: u32,
+    master_seed: i64,
+    purpose: Purpose,
+    family: &str,
+    d: usize,
+    sharing: Sharing<'_>,
+) -> [u8; 32] {
+    let mut parameters =
+        vec![("family", family.to_owned()), ("d", d.to_string()), ("sharing", sharing.name().to_owned())];
+    if let Sharing::Cell(cell) = sharing {
+        parameters.push(("cell", cell.to_owned()));
+    }
+    key(engine, master_seed, purpose, &parameters)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_in_which_parameters_are_given_does_not_matter() {
+        let (a, b) = (("a", "1".to_owned()), ("b", "2".to_owned()));
+        assert_eq!(key(1, 7, Purpose::Noise, &[a.clone(), b.clone()]), key(1, 7, Purpose::Noise, &[b, a]));
+    }
+
+    #[test]
+    fn every_ingredient_changes_the_key() {
+        let sphere = |engine, seed, n, d, c| initial_key(engine, seed, "uniform_sphere", n, d, c);
+        let matrix = |purpose, family, d, sharing| matrix_key(1, 7, purpose, family, d, sharing);
+        let keys = [
+            sphere(1, 7, 3, 4, Construction::Direct),
+            sphere(2, 7, 3, 4, Construction::Direct),
+            sphere(1, -7, 3, 4, Construction::Direct),
+            sphere(1, 7, 4, 3, Construction::Direct),
+            sphere(1, 7, 3, 4, Construction::Bartlett),
+            initial_key(1, 7, "orthonormal", 3, 4, Construction::Direct),
+            matrix(Purpose::Value, "goe", 4, Sharing::Replica),
+            matrix(Purpose::QueryKey, "goe", 4, Sharing::Replica),
+            matrix(Purpose::Value, "wishart", 4, Sharing::Replica),
+            matrix(Purpose::Value, "goe", 5, Sharing::Replica),
+            matrix(Purpose::Value, "goe", 4, Sharing::Sweep),
+            matrix(Purpose::Value, "goe", 4, Sharing::Cell("0123456789abcdef")),
+            matrix(Purpose::Value, "goe", 4, Sharing::Cell("0123456789abcdee")),
+        ];
+        for (i, key) in keys.iter().enumerate() {
+            assert!(!keys[..i].contains(key), "{i}");
+        }
+    }
+
+    #[test]
+    fn line_feeds_in_values_forge_no_parameter() {
+        let forged = key(1, 7, Purpose::Noise, &[("a", "1\nb=2".to_owned())]);
+        assert_ne!(forged, key(1, 7, Purpose::Noise, &[("a", "1".to_owned()), ("b", "2".to_owned())]));
+        assert_ne!(forged, key(1, 7, Purpose::Noise, &[("a", "1\\nb=2".to_owned())]));
+    }
+}

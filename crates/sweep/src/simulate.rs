@@ -1,0 +1,193 @@
+//! A segment's replicas, computed: the one place where seeds, models and observers meet.
+
+use std::ops::Range;
+
+use metasweep_dynamics::ensemble::{Ensemble, EnsembleError, EnsembleState, Start};
+use metasweep_dynamics::simd::{Isa, LANES};
+use metasweep_metastability::record::{End, ReplicaRecord};
+use metasweep_metastability::recorder::Recorder;
+use metasweep_metastability::watch::Watch;
+use serde::{Deserialize, Serialize};
+
+use crate::chunk::Segment;
+use crate::start::Prepared;
+use crate::sweep::Sweep;
+
+/// Steps between two looks at `interrupted`, at most.
+const STEPS_BETWEEN: u64 = 64;
+/// Pairs of tokens that go by between two looks, at least: fewer steps where there are many tokens.
+const PAIRS_BETWEEN: u64 = 1 << 20;
+
+/// Steps between two looks: a fraction of a second, however many tokens.
+fn steps_between(n: usize) -> u64 {
+    (PAIRS_BETWEEN / (n as u64 * n as u64).max(1)).clamp(1, STEPS_BETWEEN)
+}
+
+/// Replicas stopped in the middle; goes on bit-equal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The replicas in the lanes (at most LANES of one cell).
+    pub segment: Segment,
+    /// Integrator state.
+    pub ensemble: EnsembleState,
+    /// Observer state.
+    pub recorder: Recorder,
+}
+
+/// What came of a segment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// Records of the segment's first replicas, in order; all of them unless interrupted.
+    pub records: Vec<ReplicaRecord>,
+    /// The ensemble that was interrupted, if any.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+/// Computes `segment`, from `resume` where its first replicas were stopped before (same segment start).
+///
+/// `interrupted` is asked before every ensemble and every 64 steps (more often where tokens are many), with the number of ensemble steps that this call has
+/// taken; once it says yes, the running ensemble is checkpointed and returned (no checkpoint if it had not begun).
+/// The records do not depend on how replicas are cut into segments, on interruptions, nor on `isa`.
+///
+/// A replica whose tokens or matrices cannot be drawn has a record that says so; nothing here panics.
+pub fn simulate(
+    sweep: &Sweep,
+    segment: &Segment,
+    resume: Option<&Checkpoint>,
+    isa: Isa,
+    interrupted: &dyn Fn(u64) -> bool,
+) -> Outcome {
+    let mut records = Vec::with_capacity(segment.replicas.len());
+    let Some(cell) = sweep.cells.get(segment.cell as usize) else {
+        return Outcome { records, checkpoint: None };
+    };
+    let prepared = match Prepared::new(sweep, cell) {
+        Ok(prepared) => prepared,
+        Err(reason) => {
+            let watch = crate::start::watch(cell, &sweep.observe);
+            records.extend(segment.replicas.clone().map(|_| failed(&watch, &reason)));
+            return Outcome { records, checkpoint: None };
+        }
+    };
+    let mut resume = resume.filter(|checkpoint| continues(checkpoint, segment));
+    let mut taken = 0;
+    let mut next = segment.replicas.start;
+    while next < segment.replicas.end {
+        if interrupted(taken) {
+            // A checkpoint that was not gone on with stays what it is.
+            return Outcome { records, checkpoint: resume.cloned() };
+        }
+        let end = match resume {
+            Some(checkpoint) => checkpoint.segment.replicas.end,
+            None => segment.replicas.end.min(next.saturating_add(LANES as u32)),
+        };
+        let batch = Batch::new(&prepared, segment.cell, next..end);
+        match batch.run(resume.take(), isa, &mut taken, interrupted) {
+            Ok(finished) => records.extend(finished),
+            Err(checkpoint) => return Outcome { records, checkpoint: Some(*checkpoint) },
+        }
+        next = end;
+    }
+    Outcome { records, checkpoint: None }
+}
+
+/// Whether a checkpoint is of the segment's first replicas.
+fn continues(checkpoint: &Checkpoint, segment: &Segment) -> bool {
+    let (of, replicas) = (&checkpoint.segment.replicas, &segment.replicas);
+    checkpoint.segment.cell == segment.cell
+        && of.start == replicas.start
+        && of.end <= replicas.end
+        && (1..=LANES).contains(&of.len())
+}
+
+/// The replicas of one ensemble.
+struct Batch<'a> {
+    prepared: &'a Prepared<'a>,
+    segment: Segment,
+    /// Of the replicas that could be drawn, in order.
+    starts: Vec<Start>,
+    /// Why the others could not, by position.
+    failures: Vec<(usize, String)>,
+}
+
+impl<'a> Batch<'a> {
+    fn new(prepared: &'a Prepared<'a>, cell: u32, replicas: Range<u32>) -> Self {
+        let (mut starts, mut failures) = (Vec::new(), Vec::new());
+        for (position, replica) in replicas.clone().enumerate() {
+            match prepared.start(replica) {
+                Ok(start) => starts.push(start),
+                Err(reason) => failures.push((position, reason)),
+            }
+        }
+        Batch { prepared, segment: Segment { cell, replicas }, starts, failures }
+    }
+
+    /// The ensemble and its recorder, at the start or as the checkpoint left them.
+    fn begin(&self, resume: Option<&Checkpoint>, isa: Isa) -> Result<(Ensemble, Recorder), EnsembleError> {
+        let (model, watch) = (&self.prepared.model, &self.prepared.watch);
+        if let Some(checkpoint) = resume {
+            let ensemble = Ensemble::restore(model, &self.starts, &checkpoint.ensemble, isa)?;
+            return Ok((ensemble, checkpoint.recorder.clone()));
+        }
+        let mut ensemble = Ensemble::new(model, &self.starts, isa)?;
+        let mut recorder = Recorder::new(watch, model.n, self.starts.len());
+        recorder.observe(watch, &mut ensemble);
+        Ok((ensemble, recorder))
+    }
+
+    /// All records, or the checkpoint if interrupted.
+    fn run(
+        self,
+        resume: Option<&Checkpoint>,
+        isa: Isa,
+        taken: &mut u64,
+        interrupted: &dyn Fn(u64) -> bool,
+    ) -> Result<Vec<ReplicaRecord>, Box<Checkpoint>> {
+        let watch = &self.prepared.watch;
+        let mut records = Vec::new();
+        // A checkpoint of something else is of no use: the replicas start anew.
+        let begun = self.begin(resume, isa).or_else(|_| self.begin(None, isa));
+        match begun {
+            _ if self.starts.is_empty() => {}
+            Err(error) => {
+                records.extend(self.starts.iter().map(|_| failed(watch, &error.to_string())));
+            }
+            Ok((mut ensemble, mut recorder)) => {
+                let between = steps_between(ensemble.model().n);
+                while ensemble.steps() < watch.steps && !recorder.settled() {
+                    ensemble.step();
+                    recorder.observe(watch, &mut ensemble);
+                    *taken += 1;
+                    if taken.is_multiple_of(between) && interrupted(*taken) {
+                        let ensemble = ensemble.save();
+                        return Err(Box::new(Checkpoint { segment: self.segment, ensemble, recorder }));
+                    }
+                }
+                records = recorder.finish(watch, &mut ensemble);
+            }
+        }
+        for (position, reason) in self.failures {
+            records.insert(position, failed(watch, &reason));
+        }
+        Ok(records)
+    }
+}
+
+/// The record of a replica that could not start.
+fn failed(watch: &Watch, reason: &str) -> ReplicaRecord {
+    ReplicaRecord {
+        collapse_time: vec![None; watch.deltas.len()],
+        end: End::Failed,
+        status: reason.to_owned(),
+        clusters_final: vec![None; watch.deltas.len()],
+        min_cosine_final: None,
+        energy_final: None,
+        hemisphere_initial: None,
+        first_plateau: None,
+        steps: 0,
+        evaluations: 0,
+        plateaus: Vec::new(),
+        merges: Vec::new(),
+        series: vec![f64::NAN; watch.columns().len() * watch.samples.len()],
+    }
+}

@@ -1,0 +1,125 @@
+//! The bits of every purpose, committed: `golden/draws.json` changes only together with the engine number.
+//!
+//! tests/python/test_initial_tokens.py computes the same numbers from docs/determinism.md alone. After a wanted change:
+//! `METASWEEP_BLESS=1 cargo test -p metasweep-sweep --test golden_draws`.
+
+use metasweep_dynamics::ENGINE;
+use metasweep_dynamics::initial::{self, Construction};
+use metasweep_dynamics::matrices::{self, Role};
+use metasweep_dynamics::parameters::Operator;
+use metasweep_dynamics::random::Stream;
+use metasweep_sweep::seeds::{self, Purpose, Sharing};
+use serde_json::{Value, json};
+
+const SEED: i64 = 20_231_215;
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/draws.json");
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+fn double(value: f64) -> String {
+    format!("{:016x}", value.to_bits())
+}
+
+/// The first numbers as bits, all of them as one hash of their little-endian bytes in row-major order.
+fn numbers(values: &[f64]) -> Value {
+    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let first: Vec<String> = values.iter().take(9).map(|value| double(*value)).collect();
+    json!({ "first": first, "blake3": blake3::hash(&bytes).to_hex().to_string() })
+}
+
+fn stream() -> Value {
+    let key: [u8; 32] = std::array::from_fn(|i| i as u8);
+    let number = 0x0123_4567_89ab_cdef;
+    let fresh = || Stream::new(key, number);
+    let (mut bits, mut uniforms, mut normals) = (fresh(), fresh(), fresh());
+    let of_chi = |degrees: u64| {
+        let mut stream = fresh();
+        (0..40).map(|_| stream.chi(degrees)).collect::<Vec<_>>()
+    };
+    let chi = [1_u64, 2, 3, 1_000_000_000]
+        .map(|degrees| json!({ "degrees": degrees, "values": numbers(&of_chi(degrees)) }));
+    json!({
+        "key": hex(&key),
+        "stream": number,
+        "bits": (0..20).map(|_| format!("{:016x}", bits.bits())).collect::<Vec<_>>(),
+        "uniform": numbers(&(0..1000).map(|_| uniforms.uniform()).collect::<Vec<_>>()),
+        "normal": numbers(&(0..1000).map(|_| normals.normal()).collect::<Vec<_>>()),
+        "chi": chi,
+    })
+}
+
+fn tokens(text: &str, n: usize, d: usize, construction: Construction, replica: u64) -> Value {
+    let law = initial::parse(text).unwrap();
+    let key = seeds::initial_key(ENGINE, SEED, &law.canonical(), n, d, construction);
+    let values = law.draw(n, d, construction, &mut Stream::new(key, replica), &|_| None).unwrap();
+    json!({
+        "purpose": "initial", "initial": law.canonical(), "n": n, "d": d, "construction": construction.name(),
+        "replica": replica, "key": hex(&key), "values": numbers(&values),
+    })
+}
+
+fn matrix(purpose: Purpose, text: &str, d: usize, sharing: Sharing<'_>, replica: u64) -> Value {
+    let role = if purpose == Purpose::Value { Role::Value } else { Role::QueryKey };
+    let family = matrices::parse(text, role).unwrap();
+    let key = seeds::matrix_key(ENGINE, SEED, purpose, &family.canonical(), d, sharing);
+    let mut stream = Stream::new(key, sharing.stream(replica));
+    let Operator::Dense(drawn) = family.draw(d, &mut stream, &|_| None).unwrap() else {
+        panic!("{text} is not dense")
+    };
+    let row_major: Vec<f64> = drawn.transpose().iter().copied().collect();
+    let cell = if let Sharing::Cell(cell) = sharing { Some(cell) } else { None };
+    json!({
+        "purpose": purpose.name(), "family": family.canonical(), "d": d, "sharing": sharing.name(), "cell": cell,
+        "replica": replica, "key": hex(&key), "values": numbers(&row_major),
+    })
+}
+
+fn noise() -> Value {
+    let key = seeds::key(ENGINE, SEED, Purpose::Noise, &[("kappa", "2.5".to_owned()), ("n", "4".to_owned())]);
+    let mut stream = Stream::new(key, 0);
+    json!({ "purpose": "noise", "kappa": "2.5", "n": 4, "replica": 0, "key": hex(&key),
+            "values": numbers(&(0..16).map(|_| stream.normal()).collect::<Vec<_>>()) })
+}
+
+fn draws() -> Value {
+    use Construction::{Bartlett, Direct};
+    json!({
+        "engine": ENGINE,
+        "seed": SEED,
+        "stream": stream(),
+        "draws": [
+            tokens("uniform_sphere", 3, 2, Direct, 5),
+            tokens("uniform_sphere", 32, 8, Direct, 1023),
+            tokens("uniform_sphere", 4, 1, Direct, 0),
+            tokens("uniform_sphere", 3, 4, Bartlett, 5),
+            tokens("uniform_sphere", 32, 512, Bartlett, 1023),
+            tokens("uniform_sphere", 8, 1_000_000_000, Bartlett, u64::MAX),
+            tokens("orthonormal", 5, 7, Direct, 2),
+            tokens("equiangular(0.3)", 4, 6, Direct, 2),
+            tokens("equiangular(-1/3)", 4, 3, Direct, 2),
+            tokens("angles(0.1, pi/2, -3)", 3, 2, Direct, 0),
+            matrix(Purpose::Value, "gaussian", 3, Sharing::Replica, 7),
+            matrix(Purpose::Value, "goe", 4, Sharing::Cell("0123456789abcdef"), 7),
+            matrix(Purpose::Value, "wishart", 4, Sharing::Sweep, 7),
+            matrix(Purpose::QueryKey, "gaussian", 5, Sharing::Replica, 7),
+            matrix(Purpose::QueryKey, "goe", 4, Sharing::Replica, 7),
+            noise(),
+        ],
+    })
+}
+
+#[test]
+fn every_purpose_draws_the_committed_bits() {
+    let computed = draws();
+    if std::env::var_os("METASWEEP_BLESS").is_some() {
+        std::fs::write(FILE, serde_json::to_string_pretty(&computed).unwrap() + "\n").unwrap();
+    }
+    let committed: Value = serde_json::from_str(&std::fs::read_to_string(FILE).unwrap()).unwrap();
+    let list = |all: &Value| all["draws"].as_array().unwrap().clone();
+    for (computed, committed) in list(&computed).iter().zip(&list(&committed)) {
+        assert_eq!(computed, committed);
+    }
+    assert_eq!(computed, committed);
+}

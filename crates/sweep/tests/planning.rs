@@ -1,0 +1,151 @@
+//! Chunks and plans: everything once, the dearest first.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use metasweep_dynamics::simd::{Isa, LANES};
+use metasweep_sweep::calibration::Calibration;
+use metasweep_sweep::chunk::{Chunk, Cut, Segment, cut};
+use metasweep_sweep::cost::Costs;
+use metasweep_sweep::plan::{Machine, makespan, plan};
+use metasweep_sweep::sweep::Sweep;
+use proptest::prelude::*;
+
+fn parse(text: &str) -> Sweep {
+    Sweep::parse(text, "test.toml", &[], &mut |_| unreachable!()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn figure_2() -> &'static Sweep {
+    static SWEEP: OnceLock<Sweep> = OnceLock::new();
+    SWEEP.get_or_init(|| parse(include_str!("../../../sweeps/p0-fig2.toml")))
+}
+
+fn everything(sweep: &Sweep) -> Vec<Segment> {
+    (0..sweep.cells.len() as u32).map(|cell| Segment { cell, replicas: 0..sweep.replicas }).collect()
+}
+
+/// Each replica of `missing` is in exactly one chunk, and no other.
+fn assert_partition(chunks: &[Chunk], missing: &[Segment]) {
+    let listed = |segments: &mut dyn Iterator<Item = &Segment>| {
+        let mut all: Vec<(u32, u32)> = segments
+            .flat_map(|segment| segment.replicas.clone().map(|replica| (segment.cell, replica)))
+            .collect();
+        all.sort_unstable();
+        all
+    };
+    assert!(chunks.iter().all(|chunk| !chunk.segments.is_empty()));
+    assert!(chunks.iter().flat_map(|chunk| &chunk.segments).all(|segment| !segment.replicas.is_empty()));
+    let cut = listed(&mut chunks.iter().flat_map(|chunk| &chunk.segments));
+    assert_eq!(cut, listed(&mut missing.iter()));
+}
+
+#[test]
+fn every_replica_once_the_dearest_chunk_first() {
+    let sweep = figure_2();
+    let missing = everything(sweep);
+    let costs = Costs::default();
+    for (workers, target) in [(1, 3.0), (2, 3.0), (64, 3.0), (2, 1e-9), (2, 1e9)] {
+        let chunks = cut(&missing, sweep, &costs, &Cut { target, workers, chunk_replicas: None });
+        assert_partition(&chunks, &missing);
+        assert!(chunks.windows(2).all(|pair| pair[0].cost >= pair[1].cost));
+        assert!(chunks.len() >= 4 * workers, "{} chunks for {workers} workers", chunks.len());
+        let whole = |segment: &Segment| segment.replicas.start.is_multiple_of(LANES as u32);
+        assert!(chunks.iter().flat_map(|chunk| &chunk.segments).all(whole));
+    }
+}
+
+#[test]
+fn chunk_replicas_says_how_many() {
+    let sweep = figure_2();
+    let missing = [Segment { cell: 3, replicas: 5..22 }, Segment { cell: 7, replicas: 0..3 }];
+    let how = Cut { target: 3.0, workers: 2, chunk_replicas: Some(5) };
+    let chunks = cut(&missing, sweep, &Costs::default(), &how);
+    assert_partition(&chunks, &missing);
+    let mut sizes: Vec<usize> = chunks.iter().map(|chunk| chunk.segments[0].replicas.len()).collect();
+    sizes.sort_unstable();
+    assert_eq!(sizes, [2, 3, 5, 5, 5]);
+}
+
+#[test]
+fn cheap_cells_are_put_together() {
+    let sweep = parse(
+        "name = \"t\"\nseed = 1\nreplicas = 4\n[[grid]]\nn = 4\nd = 2\nbeta = { from = 0.1, to = 9.0, count = 500 }\n\
+         [time]\nhorizon = 1.0\nintegrator = \"rk4\"\nstep = 0.1\nsample = [1.0]\n",
+    );
+    let how = Cut { target: 3.0, workers: 2, chunk_replicas: None };
+    let chunks = cut(&everything(&sweep), &sweep, &Costs::default(), &how);
+    assert!((8..40).contains(&chunks.len()), "{}", chunks.len());
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_missing_is_cut(pieces in prop::collection::vec((0_u32..270, 0_u32..40, 1_u32..60), 0..20), workers in 0_usize..9, replicas in prop::option::of(0_u32..9)) {
+        let sweep = figure_2();
+        let mut missing: Vec<Segment> = Vec::new();
+        for (cell, start, length) in pieces {
+            if !missing.iter().any(|segment| segment.cell == cell) {
+                missing.push(Segment { cell, replicas: start..start + length });
+            }
+        }
+        let how = Cut { target: 0.01, workers, chunk_replicas: replicas };
+        assert_partition(&cut(&missing, sweep, &Costs::default(), &how), &missing);
+    }
+
+    /// Graham: longest first is at most 4/3 above the best, which is at least the mean load and the longest job.
+    #[test]
+    fn the_makespan_is_within_its_bounds(costs in prop::collection::vec(0.0_f64..10.0, 1..60), workers in 1_usize..9) {
+        let chunks: Vec<Chunk> = costs.iter().map(|&cost| Chunk { segments: Vec::new(), cost }).collect();
+        let found = makespan(&chunks, workers);
+        let total: f64 = costs.iter().sum();
+        let longest = costs.iter().copied().fold(0.0, f64::max);
+        prop_assert!(found >= longest.max(total / workers as f64) * (1.0 - 1e-12));
+        prop_assert!(found <= total / workers as f64 + longest);
+    }
+}
+
+#[test]
+fn a_plan_counts_what_is_known() {
+    let plan = plan(figure_2(), &Costs::default(), Machine { ranks: 2, threads: 1, chunk_replicas: None });
+    assert_eq!((plan.cells, plan.replicas, plan.steps), (270, 270 * 1024, 270 * 1024 * 300));
+    assert_eq!(plan.tables["series"].rows, 270 * 200);
+    assert_eq!(plan.tables["replicas"].rows, 270 * 1024);
+    assert!(plan.tables["plateaus"].estimated && !plan.tables.contains_key("merges"));
+    assert_eq!(plan.files, 4);
+    // Two workers share the work: no more than half a chunk apart.
+    let half = plan.core_hours * 1800.0;
+    assert!(plan.makespan >= half * (1.0 - 1e-12) && plan.makespan < half + 10.0);
+    assert!(plan.memory_per_rank < 1 << 30);
+}
+
+#[test]
+fn partitions_have_files_of_their_own() {
+    let sweep = parse(
+        "name = \"t\"\nseed = 1\nreplicas = 10\n[[grid]]\nn = 4\nd = 2\nbeta = [1, 2, 3]\nmask = [\"full\", \"causal\"]\n\
+         [time]\nhorizon = 1.0\nintegrator = \"rk4\"\nstep = 0.1\nsample = [1.0]\n\
+         [output]\npartition_by = [\"mask\"]\nrows_per_part = 8\n",
+    );
+    let plan = plan(&sweep, &Costs::default(), Machine { ranks: 1, threads: 1, chunk_replicas: None });
+    // 30 rows in each of two partitions, 8 a part.
+    assert_eq!(plan.tables["replicas"].files, 8);
+    assert_eq!(plan.tables["cells"].files, 1);
+}
+
+#[test]
+fn a_calibration_is_positive_and_reads_back() {
+    let isa = Isa::detect().expect("METASWEEP_SIMD is not wrong");
+    let calibration = Calibration::measure(isa, Duration::from_millis(40));
+    let costs = calibration.costs;
+    for cost in [
+        costs.pair,
+        costs.pair_coordinate,
+        costs.matrix_entry,
+        costs.observed_pair,
+        costs.sampled_pair,
+        costs.drawn_number,
+    ] {
+        assert!(cost > 0.0 && cost < 1e-3, "{costs:?}");
+    }
+    let text = serde_json::to_string(&calibration).expect("plain");
+    assert_eq!(serde_json::from_str::<Calibration>(&text).expect("reads back").isa, calibration.isa);
+    eprintln!("{costs:?}");
+}
