@@ -1,0 +1,209 @@
+//! Opening a dataset: what is in the folder decides whether it is created, resumed, extended, or refused.
+
+use std::path::{Path, PathBuf};
+
+use metasweep_sweep::sweep::Sweep;
+
+use crate::dataset::{Dataset, OpenMode, Opened};
+use crate::error::{Context, Result, StoreError};
+use crate::extend::{self, Extension};
+use crate::files::{create_folder, names, remove, remove_folder};
+use crate::import::import;
+use crate::journal::replay_all;
+use crate::layout::{self, Table};
+use crate::manifest::{Manifest, State, copy_inputs, identity};
+use crate::owner::Owner;
+use crate::parquet_file::part_path;
+use crate::resume::{Resumed, resume};
+
+impl Dataset {
+    /// Opens `dir` for `sweep`: creates it, resumes it, or (with [`OpenMode::Extend`]) begins an extension.
+    ///
+    /// # Errors
+    /// If the folder holds something else, is in use, damaged beyond repair, or cannot be written.
+    pub fn open(dir: &Path, sweep: &Sweep, mode: OpenMode) -> Result<Opened> {
+        if let Some(extension) = Extension::read(dir)? {
+            return Self::open_extending(dir, sweep, extension);
+        }
+        match Manifest::read(dir)? {
+            None => Self::create(dir, sweep),
+            Some(manifest) => {
+                check_engine(dir, &manifest)?;
+                if manifest.identity == identity(sweep) {
+                    Self::reopen(dir, sweep, manifest)
+                } else if mode == OpenMode::Extend {
+                    extend::check(dir, &manifest, sweep)?;
+                    let (owner, nonce) = take(dir)?;
+                    let extension = Extension::begin(dir, manifest, sweep)?;
+                    Self::resume(dir, sweep, owner, nonce, Some(extension))
+                } else {
+                    Err(extend::other_sweep(dir, &manifest, sweep))
+                }
+            }
+        }
+    }
+
+    /// A new dataset; or one whose manifest is gone and whose journals are of this sweep: they know what is there.
+    fn create(dir: &Path, sweep: &Sweep) -> Result<Opened> {
+        let names = if dir.exists() { names(dir)? } else { Vec::new() };
+        let is_table = |name: &String| Table::ALL.iter().any(|table| table.name() == name);
+        // What a run that was killed before its manifest leaves behind.
+        let ours = |name: &String| {
+            ["journal", "staging", "inputs"].contains(&name.as_str())
+                || name.starts_with(".manifest.json.")
+                || is_table(name)
+        };
+        if !names.iter().all(ours) || names.iter().any(is_table) && !has_journal_of(dir, sweep)? {
+            return Err(StoreError::NotADataset { path: dir.to_owned() });
+        }
+        create_folder(dir)?;
+        let (owner, nonce) = take(dir)?;
+        copy_inputs(dir, sweep)?;
+        Manifest::new(sweep).write(dir)?;
+        Self::resume(dir, sweep, owner, nonce, None)
+    }
+
+    fn reopen(dir: &Path, sweep: &Sweep, manifest: Manifest) -> Result<Opened> {
+        if manifest.state == State::Complete {
+            check_parts(dir, &manifest)?;
+            if layout::staging(dir).exists() {
+                // The run before was killed while it cleaned up.
+                let (_owner, _) = take(dir)?;
+                remove_folder(&layout::staging(dir))?;
+            }
+            return Ok(Opened::Complete(Box::new(manifest)));
+        }
+        let (owner, nonce) = take(dir)?;
+        copy_inputs(dir, sweep)?;
+        Self::resume(dir, sweep, owner, nonce, None)
+    }
+
+    fn open_extending(dir: &Path, sweep: &Sweep, extension: Extension) -> Result<Opened> {
+        extension.check_identity(dir, sweep)?;
+        let (owner, nonce) = take(dir)?;
+        if extension.is_swapping(dir)? {
+            let manifest = Extension::swap(dir)?;
+            drop(owner);
+            return Ok(Opened::Complete(Box::new(manifest)));
+        }
+        Self::resume(dir, sweep, owner, nonce, Some(extension))
+    }
+
+    fn resume(
+        dir: &Path,
+        sweep: &Sweep,
+        owner: Owner,
+        nonce: u64,
+        extension: Option<Extension>,
+    ) -> Result<Opened> {
+        let extending = extension.is_some();
+        create_folder(&layout::staging(dir))?;
+        let Resumed { books, checkpoints, warnings, chunks } = resume(dir, sweep, nonce, extending)?;
+        let mut dataset =
+            Dataset { dir: dir.to_owned(), nonce, owner, books, checkpoints, warnings, chunks, extension };
+        dataset.remove_leftovers()?;
+        if let Some(extension) = dataset.extension.take() {
+            import(&mut dataset, &extension.old, sweep)?;
+            dataset.extension = Some(extension);
+        }
+        Ok(Opened::Ready(Box::new(dataset)))
+    }
+
+    /// Staging files of earlier runs that nobody needs, and parts under temporary names.
+    fn remove_leftovers(&mut self) -> Result<()> {
+        let used = self.books.ledger.frames.files_in_use();
+        let used: Vec<PathBuf> = used.into_iter().map(|file| file.path(&self.dir)).collect();
+        let staging = layout::staging(&self.dir);
+        for name in names(&staging)? {
+            let path = staging.join(&name);
+            if Path::new(&name).extension().is_some_and(|extension| extension == "frames")
+                && !used.contains(&path)
+            {
+                remove(&path)?;
+            }
+        }
+        remove_temporary(&self.dir)?;
+        let tables = layout::tables(&self.dir, self.extension.is_some());
+        let partitions =
+            self.books.plan.streams.iter().map(|stream| (stream.table, stream.partition.as_str()));
+        for (table, partition) in partitions.chain([(Table::Cells, "")]) {
+            let folder = tables.join(table.name()).join(partition);
+            for name in names(&folder)? {
+                if Path::new(&name).extension().is_some_and(|extension| extension == "tmp") {
+                    remove(&folder.join(name))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What earlier runs left under temporary names beside the tables, when they were killed.
+pub(crate) fn remove_temporary(dir: &Path) -> Result<()> {
+    for folder in [dir.to_owned(), layout::journal(dir), layout::inputs(dir)] {
+        for name in names(&folder)? {
+            let temporary = name.starts_with('.')
+                && (Path::new(&name).extension().is_some_and(|extension| extension == "tmp")
+                    || name.starts_with(".owner.")
+                    || name.starts_with(".clock."));
+            if temporary {
+                remove(&folder.join(&name))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_engine(dir: &Path, manifest: &Manifest) -> Result<()> {
+    let ours = metasweep_dynamics::ENGINE;
+    if manifest.engine == ours {
+        return Ok(());
+    }
+    let what = format!(
+        "its rows were computed by engine {}, this metasweep has engine {ours}, whose rows have other bits. Choose another folder \
+         with --out, or use the metasweep that wrote it",
+        manifest.engine
+    );
+    Err(StoreError::Other { path: dir.to_owned(), what })
+}
+
+/// Existence and size of every part of a complete dataset; hashes are `verify`'s.
+fn check_parts(dir: &Path, manifest: &Manifest) -> Result<()> {
+    for seal in &manifest.parts {
+        let path = part_path(dir, seal);
+        let what = match std::fs::metadata(&path) {
+            Ok(metadata) if metadata.len() == seal.bytes => continue,
+            Ok(metadata) => format!("it has {} bytes, its seal record says {}", metadata.len(), seal.bytes),
+            Err(error) => format!("it cannot be found ({error})"),
+        };
+        let manifest = layout::manifest(dir);
+        let what = format!(
+            "{what}. `metasweep verify` checks the others. To have damaged parts made again, remove them and {}, then run the \
+             same command again",
+            manifest.display()
+        );
+        return Err(StoreError::Damaged { path, what });
+    }
+    Ok(())
+}
+
+/// Whether a run of this sweep has written here.
+fn has_journal_of(dir: &Path, sweep: &Sweep) -> Result<bool> {
+    let identity = identity(sweep);
+    let (replays, _) = replay_all(dir)?;
+    Ok(replays.iter().filter_map(|replay| replay.provenance.as_ref()).any(|one| one.identity == identity))
+}
+
+fn take(dir: &Path) -> Result<(Owner, u64)> {
+    let nonce = fresh_nonce()?;
+    Ok((Owner::take(dir, nonce)?, nonce))
+}
+
+/// A number that no other run has; it names files, and never enters a row.
+fn fresh_nonce() -> Result<u64> {
+    use std::io::Read;
+    let path = Path::new("/dev/urandom");
+    let mut bytes = [0; 8];
+    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut bytes)).context("read", path)?;
+    Ok(u64::from_le_bytes(bytes))
+}

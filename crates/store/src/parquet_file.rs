@@ -1,0 +1,174 @@
+//! One part: batches in, a Parquet file with pinned settings out. Equal rows give equal bytes.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
+
+use crate::error::{Context, Result, StoreError};
+use crate::failpoint::{Phase, phase, reach};
+use crate::files::{create_folder, sync_file, sync_folder};
+use crate::layout::{self, Table};
+use crate::receipt::SealRecord;
+use crate::row_hash::RowHasher;
+
+/// Rows of a row group.
+pub const ROW_GROUP: usize = 131_072;
+
+fn properties() -> WriterProperties {
+    let level = ZstdLevel::try_new(3).expect("3 is a level of zstd");
+    WriterProperties::builder()
+        .set_created_by("metasweep".to_owned())
+        .set_writer_version(WriterVersion::PARQUET_1_0)
+        .set_compression(Compression::ZSTD(level))
+        .set_max_row_group_row_count(Some(ROW_GROUP))
+        .set_statistics_enabled(EnabledStatistics::Page)
+        .build()
+}
+
+/// Hashes and counts what goes to the file.
+struct Hashing {
+    file: BufWriter<File>,
+    hasher: blake3::Hasher,
+    bytes: u64,
+}
+
+impl Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// A temporary file; removed when dropped, unless it has been renamed by then.
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // After a rename there is none; what cannot be removed now goes when the dataset is opened again.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// A part that is being written under a name that no reader picks up.
+pub struct PartWriter {
+    table: Table,
+    partition: String,
+    part: u32,
+    temporary: Temporary,
+    path: PathBuf,
+    writer: ArrowWriter<Hashing>,
+    rows: RowHasher,
+}
+
+impl PartWriter {
+    /// Starts the part below `tables` (the folder that holds the tables' folders).
+    ///
+    /// # Errors
+    /// If the folder or file cannot be created.
+    pub fn create(
+        tables: &Path,
+        table: Table,
+        partition: &str,
+        part: u32,
+        schema: SchemaRef,
+    ) -> Result<Self> {
+        static UNIQUE: AtomicU64 = AtomicU64::new(0);
+        let path = tables.join(layout::part(table, partition, part));
+        let folder = path.parent().unwrap_or(tables);
+        create_folder(folder)?;
+        // Two processes may write the same part: each its own file, equal bytes, the last rename wins.
+        let unique = UNIQUE.fetch_add(1, Ordering::Relaxed);
+        let name =
+            format!(".part-{part:05}.parquet.{}-{}-{unique}.tmp", crate::owner::host(), std::process::id());
+        let temporary = folder.join(name);
+        reach("seal.write").context("write", &temporary)?;
+        let file = File::create(&temporary).context("create", &temporary)?;
+        let temporary = Temporary(temporary);
+        let sink = Hashing { file: BufWriter::new(file), hasher: blake3::Hasher::new(), bytes: 0 };
+        let options = ArrowWriterOptions::new().with_properties(properties()).with_skip_arrow_metadata(true);
+        let writer =
+            ArrowWriter::try_new_with_options(sink, schema, options).context("write", &temporary.0)?;
+        let rows = RowHasher::default();
+        Ok(PartWriter { table, partition: partition.to_owned(), part, temporary, path, writer, rows })
+    }
+
+    /// Appends rows.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.rows.update(batch);
+        self.writer.write(batch).context("write", &self.temporary.0)
+    }
+
+    /// Checks the number of rows written.
+    ///
+    /// # Errors
+    /// If there are others: a part that lacks rows must never get its name.
+    pub fn expect(&self, rows: u64) -> Result<()> {
+        let written = self.rows.rows();
+        if written == rows {
+            return Ok(());
+        }
+        Err(StoreError::damaged(&self.path, format!("{written} of its {rows} rows were found in staging")))
+    }
+
+    /// fsync → rename → fsync of the folder.
+    ///
+    /// # Errors
+    /// If the disk refuses; the part is not there then.
+    pub fn finish(self) -> Result<SealRecord> {
+        let rows = (self.rows.rows(), self.rows.finish());
+        let sink = self.writer.into_inner().context("write", &self.temporary.0)?;
+        let (hash, bytes) = (sink.hasher.finalize().to_hex().to_string(), sink.bytes);
+        let file = sink.file.into_inner().map_err(io::IntoInnerError::into_error);
+        let file = file.context("write", &self.temporary.0)?;
+        sync_file(&file, &self.temporary.0, "seal.sync")?;
+        drop(file);
+        let renaming = phase(Phase::Rename);
+        reach("seal.rename").context("rename", &self.temporary.0)?;
+        std::fs::rename(&self.temporary.0, &self.path).context("rename", &self.temporary.0)?;
+        sync_folder(self.path.parent().unwrap_or(Path::new(".")))?;
+        drop(renaming);
+        Ok(SealRecord {
+            table: self.table,
+            partition: self.partition,
+            part: self.part,
+            rows: rows.0,
+            bytes,
+            file_hash: hash,
+            row_hash: rows.1,
+        })
+    }
+}
+
+/// Path of a sealed part.
+pub fn part_path(tables: &Path, seal: &SealRecord) -> PathBuf {
+    tables.join(layout::part(seal.table, &seal.partition, seal.part))
+}
+
+/// The batches of a part.
+///
+/// # Errors
+/// If the file cannot be opened, or is not Parquet.
+pub fn read_part(path: &Path) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+    let file = File::open(path).context("open", path)?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file).context("read", path)?;
+    let reader = builder.with_batch_size(crate::tables::BATCH).build().context("read", path)?;
+    let path = path.to_owned();
+    Ok(reader.map(move |batch| batch.map_err(|error| StoreError::damaged(&path, error.to_string()))))
+}

@@ -1,0 +1,119 @@
+//! Sealing and aggregating: pure functions of rows on disk, performed by whichever process has time.
+
+use std::path::Path;
+use std::time::Instant;
+
+use metasweep_sweep::simulate::Checkpoint;
+use metasweep_sweep::sweep::Sweep;
+
+use crate::aggregate::aggregate_sample;
+use crate::error::Result;
+use crate::failpoint::{Phase, phase};
+use crate::frame::{Frame, FrameBuilder, PATIENCE, SectionKind, to_bytes};
+use crate::layout::{self, Table};
+use crate::parquet_file::PartWriter;
+use crate::receipt::{AggregateSource, CheckpointRef, FrameRef, Job, Kind, Receipt, Source};
+use crate::schema::{schema, series_columns};
+use crate::tables::{Data, TableBuilder};
+use crate::writer::Writer;
+
+/// Numbers of a block of sample times that an aggregation holds at once (64 MB), at least one time.
+const BLOCK: usize = 8 << 20;
+
+/// Performs a job; its receipt is durable when this returns. Performing it twice is harmless.
+///
+/// # Errors
+/// If a frame is damaged or the disk refuses.
+pub fn perform(dir: &Path, sweep: &Sweep, job: &Job, writer: &Writer) -> Result<Receipt> {
+    let started = Instant::now();
+    match job {
+        Job::Aggregate { cell, sources } => {
+            let _phase = phase(Phase::Aggregate);
+            let rows = aggregate(dir, sweep, *cell, sources)?;
+            let name = sweep.cells[*cell as usize].name.clone();
+            let mut frame = FrameBuilder::new(name.clone(), 0..sweep.replicas);
+            frame.section(SectionKind::SeriesAggregated, &to_bytes(&rows));
+            writer.commit_frame(frame, started, |frame| Kind::Aggregate {
+                cell: name,
+                replicas: sweep.replicas,
+                frame,
+            })
+        }
+        Job::Seal { table, partition, part, extending, rows, sources } => {
+            let _phase = phase(Phase::Seal);
+            let tables = layout::tables(dir, *extending);
+            let mut file = begin(&tables, sweep, (*table, partition, *part))?;
+            fill(dir, sweep, *table, sources, &mut file)?;
+            file.expect(*rows)?;
+            let seal = file.finish()?;
+            writer.commit_seal(seal, started)
+        }
+    }
+}
+
+fn aggregate(dir: &Path, sweep: &Sweep, cell: u32, sources: &[AggregateSource]) -> Result<Vec<f64>> {
+    let samples = sweep.cells[cell as usize].sample.len();
+    let columns = series_columns(&sweep.observe).len();
+    let replicas = sweep.replicas as usize;
+    let (kind, mut rows) = (SectionKind::SeriesBySample, Vec::new());
+    for source in sources {
+        Frame::open(dir, &source.frame, PATIENCE)?.check(kind)?;
+    }
+    let together = (BLOCK / (columns * replicas).max(1)).clamp(1, samples.max(1));
+    for first in (0..samples).step_by(together) {
+        let count = together.min(samples - first);
+        let mut block = vec![f64::NAN; count * columns * replicas];
+        for source in sources {
+            let frame = Frame::open(dir, &source.frame, PATIENCE)?;
+            let held = frame.header.replicas.len();
+            let skip = (source.replicas.start - frame.header.replicas.start) as usize;
+            let taken = source.replicas.len();
+            let numbers = frame.numbers_at(kind, first * columns * held, count * columns * held)?;
+            for (line, numbers) in numbers.chunks_exact(held).enumerate() {
+                let to = line * replicas + source.replicas.start as usize;
+                block[to..to + taken].copy_from_slice(&numbers[skip..skip + taken]);
+            }
+        }
+        for sample in block.chunks_exact(columns * replicas) {
+            aggregate_sample(sample, replicas, &sweep.observe.quantiles, &mut rows);
+        }
+    }
+    Ok(rows)
+}
+
+fn begin(tables: &Path, sweep: &Sweep, (table, partition, part): (Table, &str, u32)) -> Result<PartWriter> {
+    PartWriter::create(tables, table, partition, part, schema(sweep, table))
+}
+
+/// Rows of frames into a part, frame by frame, batch by batch.
+fn fill(dir: &Path, sweep: &Sweep, table: Table, sources: &[Source], file: &mut PartWriter) -> Result<()> {
+    let mut builder = TableBuilder::new(sweep, table);
+    let mut held: Option<(FrameRef, Data)> = None;
+    for source in sources {
+        // Neighbouring sources may be two ranges of one frame.
+        if held.as_ref().is_none_or(|(frame, _)| *frame != source.frame) {
+            // Two frames are never held at once.
+            drop(held.take());
+            let frame = Frame::open(dir, &source.frame, PATIENCE)?;
+            held = Some((source.frame.clone(), Data::load(&frame, table, sweep.observe.level)?));
+        }
+        if let Some((_, data)) = &held {
+            let cell = &sweep.cells[source.cell as usize];
+            let rows = source.rows.start as usize..source.rows.end as usize;
+            builder.append(cell, data, rows, &mut |batch| file.write(&batch))?;
+        }
+    }
+    file.write(&builder.finish())
+}
+
+/// The state of replicas that were stopped in the middle.
+///
+/// # Errors
+/// If its frame is damaged.
+pub fn read_checkpoint(dir: &Path, checkpoint: &CheckpointRef) -> Result<Checkpoint> {
+    let mut state: Checkpoint =
+        Frame::open(dir, &checkpoint.frame, PATIENCE)?.decode(SectionKind::Checkpoint)?;
+    // The cell may have had another number in the sweep that this one extends.
+    state.segment = checkpoint.segment.clone();
+    Ok(state)
+}
