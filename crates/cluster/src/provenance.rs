@@ -1,0 +1,133 @@
+//! Where and when a run took place: `journal/<nonce>-provenance.json`, outside the hashed data.
+//!
+//! Written once when the work begins and again when it ends, so that a killed run leaves its first half.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+
+use crate::messages::Present;
+use crate::work::Failure;
+
+/// One process of the run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Process {
+    /// Its rank.
+    pub rank: usize,
+    /// Where it ran.
+    pub host: String,
+    /// Its process id there.
+    pub pid: u32,
+    /// Its compute threads; 0 if it only scheduled.
+    pub threads: usize,
+    /// The processor's name.
+    pub cpu: String,
+    /// The vector instructions it used.
+    pub isa: String,
+    /// Chunks that each of its threads committed in this run; empty while it runs.
+    pub chunks_by_thread: Vec<u64>,
+}
+
+/// The file.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Provenance {
+    /// The run.
+    pub nonce: String,
+    /// Version and engine.
+    pub program: String,
+    /// Who took part.
+    pub processes: Vec<Process>,
+    /// Unix time in seconds.
+    pub started: u64,
+    /// Unix time in seconds; null while it runs, or if it was killed.
+    pub ended: Option<u64>,
+    /// `complete`, `signal`, `walltime`, `failed`; null while it runs.
+    pub end: Option<&'static str>,
+    /// Wall time in seconds.
+    pub wall_seconds: Option<f64>,
+    /// CPU time of all processes in seconds.
+    pub cpu_seconds: Option<f64>,
+}
+
+impl Provenance {
+    /// A run that begins now.
+    #[must_use]
+    pub fn begin(nonce: String, present: &[Present], threads: &[usize]) -> Self {
+        let process = |(rank, (who, &threads)): (usize, (&Present, &usize))| Process {
+            rank,
+            host: who.host.clone(),
+            pid: who.pid,
+            threads,
+            cpu: who.cpu.clone(),
+            isa: who.isa.clone(),
+            chunks_by_thread: Vec::new(),
+        };
+        Self {
+            nonce,
+            program: present.first().map_or_else(String::new, |who| who.program.clone()),
+            processes: present.iter().zip(threads).enumerate().map(process).collect(),
+            started: unix_time(),
+            ended: None,
+            end: None,
+            wall_seconds: None,
+            cpu_seconds: None,
+        }
+    }
+
+    /// Takes down who committed how many chunks, as `count(rank, threads)` says.
+    pub fn count_chunks(&mut self, count: impl Fn(u32, usize) -> Vec<u64>) {
+        for process in &mut self.processes {
+            process.chunks_by_thread = count(process.rank as u32, process.threads);
+        }
+    }
+
+    /// The run is over.
+    pub fn end(&mut self, how: &'static str, wall: Duration, cpu_seconds: f64) {
+        self.ended = Some(unix_time());
+        self.end = Some(how);
+        self.wall_seconds = Some(wall.as_secs_f64());
+        self.cpu_seconds = Some(cpu_seconds);
+    }
+
+    /// Writes the file, whole or not at all.
+    ///
+    /// # Errors
+    /// If the disk says no.
+    pub fn write(&self, dir: &Path) -> Result<(), Failure> {
+        let folder = dir.join("journal");
+        let path = folder.join(format!("{}-provenance.json", self.nonce));
+        let temporary = folder.join(format!(".{}-provenance.tmp", self.nonce));
+        let text = serde_json::to_string_pretty(self).map_err(|error| Failure::new(error.to_string()))?;
+        let written = fs::create_dir_all(&folder)
+            .and_then(|()| fs::write(&temporary, text + "\n"))
+            .and_then(|()| fs::rename(&temporary, &path));
+        written.map_err(|error| Failure::new(format!("{} could not be written: {error}.", path.display())))
+    }
+}
+
+fn unix_time() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_is_written_twice_and_readable_in_between() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut provenance = Provenance::begin("0123abcd".to_owned(), &[], &[]);
+        provenance.write(dir.path()).unwrap();
+        let read = || {
+            let text = fs::read_to_string(dir.path().join("journal/0123abcd-provenance.json")).unwrap();
+            serde_json::from_str::<serde_json::Value>(&text).unwrap()
+        };
+        assert!(read()["end"].is_null());
+        provenance.end("walltime", Duration::from_millis(1500), 2.5);
+        provenance.write(dir.path()).unwrap();
+        assert_eq!((read()["end"].as_str(), read()["wall_seconds"].as_f64()), (Some("walltime"), Some(1.5)));
+        assert_eq!(fs::read_dir(dir.path().join("journal")).unwrap().count(), 1);
+    }
+}
