@@ -1,0 +1,8 @@
+//! One file a command.
+
+pub mod new;
+pub mod plan;
+pub mod replay;
+pub mod run;
+pub mod status;
+pub mod verify;

@@ -1,0 +1,90 @@
+//! `metasweep run`: the whole sweep, or what is left of it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use metasweep_cluster::run::{RunEnd, RunOptions};
+use metasweep_cluster::team::{Role, Team, join};
+use metasweep_sweep::plan::ensemble_bytes;
+use metasweep_sweep::sweep::Sweep;
+
+use crate::arguments::{Run, Verbosity};
+use crate::closing;
+use crate::failure::Failure;
+use crate::output::show_bytes;
+use crate::progress::Reporter;
+use crate::sweep_file;
+
+/// Incomplete but consistent: run again to resume.
+const INCOMPLETE: u8 = 75;
+
+/// Leads the run, or follows the rank that does.
+pub fn run(options: &Run, verbosity: Verbosity) -> Result<ExitCode, Failure> {
+    metasweep_dynamics::simd::Isa::detect().map_err(Failure::usage)?;
+    match join() {
+        Ok(Role::Lead(team)) => lead(team, options, verbosity),
+        Ok(Role::Member(member)) => {
+            member.follow();
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(mismatch) => Err(Failure::usage(if mismatch.speak { mismatch.message } else { String::new() })),
+    }
+}
+
+fn lead(team: Team, options: &Run, verbosity: Verbosity) -> Result<ExitCode, Failure> {
+    let file = sweep_file::read(&options.source)?;
+    let out = options.out.clone().unwrap_or_else(|| PathBuf::from("out").join(&file.sweep.name));
+    let sweep = Arc::new(file.sweep);
+    let run_options = RunOptions {
+        sweep: Arc::clone(&sweep),
+        text: file.source,
+        overrides: options.source.set.clone(),
+        out: out.clone(),
+        threads: options.threads.map(|threads| threads as usize),
+        extend: options.extend,
+        chunk_replicas: options.chunk_replicas,
+        walltime: options.walltime,
+        retry_failed: options.retry_failed,
+    };
+    check_memory(&sweep)?;
+    closing::opening(&sweep, &out, team.ranks(), verbosity);
+    let mut reporter = Reporter::new(verbosity);
+    let end = metasweep_cluster::run::run(team, &run_options, &mut |progress| reporter.update(progress));
+    reporter.close();
+    let end = end.map_err(|failure| Failure::with_code(failure.exit_code, failure))?;
+    closing::closing(&end, &sweep, &out, verbosity);
+    Ok(match end {
+        RunEnd::Incomplete { .. } => ExitCode::from(INCOMPLETE),
+        RunEnd::Complete(summary) | RunEnd::AlreadyComplete(summary) => {
+            ExitCode::from(u8::from(options.strict && summary.tally.replicas_failed > 0))
+        }
+    })
+}
+
+/// A cell that cannot fit is refused before any work: the system would end the process in the middle of it.
+fn check_memory(sweep: &Sweep) -> Result<(), Failure> {
+    let Some(memory) = machine_memory() else { return Ok(()) };
+    let Some(largest) = sweep.cells.iter().max_by_key(|cell| ensemble_bytes(cell)) else { return Ok(()) };
+    let needed = ensemble_bytes(largest);
+    if needed <= memory {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "the cell {} with n = {}, d = {} needs {} of memory for one ensemble (every pair of tokens is kept), and this \
+         machine has {}; take fewer tokens",
+        largest.name,
+        largest.n(),
+        largest.d(),
+        show_bytes(needed),
+        show_bytes(memory)
+    )))
+}
+
+/// Bytes of this machine, where the system says.
+fn machine_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
+    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    kilobytes.checked_mul(1024)
+}
