@@ -1,0 +1,42 @@
+"""docs/benchmarks.md says what was measured: the page of benches/peers, from fabricated samples."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benches" / "peers"))
+
+import page  # noqa: E402
+import reference  # noqa: E402
+
+
+def test_medians_and_ratios_reach_the_page():
+    text = page.render(
+        date="2000-01-01",
+        machine={"processor": "Abacus", "cores": 2, "system": "Linux 6", "python": "3.11"},
+        others=0.012,
+        versions={"p": {"name": "peer", "version": "peer 1.0"}},
+        about={"isa": "avx2", "threads": 2},
+        sizes=[(32, 2)],
+        batches={("p", 32, 2): 256},
+        samples={("p", 32, 2): [4e-6, 6e-6, 8e-6], ("metasweep", 32, 2): [0.4e-6, 0.5e-6, 0.6e-6]},
+        differences={"metasweep": 1e-14, "p": 2e-14},
+        protocol={"rounds": 1, "steps": 20, "beta": 4.0, "step": 0.1, "repeats": 3},
+    )
+    assert "2000-01-01 · Abacus, 2 cores" in text and "Other processes took 1.2% of the machine" in text.replace(
+        "\n", " "
+    )
+    assert "| 32, 2 | 6 (5–7, batch 256) | 0.5 (0.45–0.55) |" in text
+    assert "| 32, 2 | 12 |" in text
+    assert "metasweep 1e-14, peer 2e-14" in text.replace("\n", " ")
+
+
+def test_the_reference_takes_the_authors_step():
+    """Two tokens on the circle, β = 0: each moves by η times the mean of both, then back to the circle."""
+    angle, step = 0.8, 0.1
+    x = np.array([[1.0, 0.0], [np.cos(angle), np.sin(angle)]])
+    moved = x[0] + step * (x[0] + x[1]) / 2
+    assert np.allclose(reference.advance(x, 0.0, step, 1)[0], moved / np.linalg.norm(moved), atol=1e-15)
+    turned = x @ np.array([[0.6, -0.8], [0.8, 0.6]])
+    assert reference.largest_difference(x, turned) < 1e-15

@@ -1,0 +1,109 @@
+"""The Python re-implementation draws the bits that the Rust tests committed (crates/sweep/tests/golden/draws.json)."""
+
+import json
+import pathlib
+import re
+import struct
+import textwrap
+
+import pytest
+from blake3 import blake3
+
+import initial_tokens as again
+
+ROOT = pathlib.Path(__file__).parents[2]
+GOLDEN = json.loads((ROOT / "crates/sweep/tests/golden/draws.json").read_text())
+PAGE = (ROOT / "docs/determinism.md").read_text()
+STREAM = GOLDEN["stream"]
+
+
+def summary(values):
+    """As the golden file has it: the first nine numbers as bits, all of them as one hash."""
+    return {
+        "first": [struct.pack(">d", value).hex() for value in values[:9]],
+        "blake3": blake3(b"".join(struct.pack("<d", value) for value in values)).hexdigest(),
+    }
+
+
+def flat(rows):
+    return [value for row in rows for value in row]
+
+
+def fresh():
+    return again.Stream(bytes.fromhex(STREAM["key"]), STREAM["stream"])
+
+
+def draw(golden):
+    """(key, numbers) of one entry of the golden file."""
+    seed, replica = GOLDEN["seed"], golden["replica"]
+    if golden["purpose"] == "initial":
+        parameters = {name: golden[name] for name in ("n", "d", "initial", "construction")}
+        rows = again.tokens(seed, replica, **parameters)
+    elif golden["purpose"] == "noise":
+        parameters = {name: golden[name] for name in ("n", "kappa")}
+        stream = again.Stream(again.key(seed, "noise", parameters), replica)
+        rows = [[stream.normal() for _ in range(16)]]
+    else:
+        parameters = {name: golden[name] for name in ("d", "family", "sharing")}
+        rows = again.matrix(seed, replica, golden["purpose"], **parameters, cell=golden["cell"])
+        if golden["cell"]:
+            parameters["cell"] = golden["cell"]
+    return again.key(seed, golden["purpose"], parameters), flat(rows)
+
+
+def name(golden):
+    about = (golden.get(part) for part in ("initial", "family", "construction", "n", "d"))
+    return golden["purpose"] + "-" + "-".join(str(part) for part in about if part is not None)
+
+
+def test_engine():
+    assert GOLDEN["engine"] == again.ENGINE
+
+
+def test_the_key_printed_on_the_page():
+    """The indented text under "Keys" hashes to the key that the page gives, and to ours."""
+    block = re.search(r"(?:^    .*\n)+", PAGE[PAGE.index("## Keys") :], re.MULTILINE)[0]
+    hashed = blake3(textwrap.dedent(block).encode()).hexdigest()
+    parameters = {"n": 3, "d": 2, "initial": "uniform_sphere", "construction": "direct"}
+    assert hashed == again.key(20231215, "initial", parameters).hex()
+    assert f"`{hashed}`" in PAGE
+
+
+def test_chacha20_is_the_published_one():
+    """RFC 8439 §2.3.2: its 32-bit counter and 96-bit nonce are our 64-bit counter and stream, split elsewhere."""
+    words = again.chacha20_block(
+        bytes(range(32)), 1 | 0x09000000 << 32, 0x4A000000 | 0x00000000 << 32
+    )
+    assert [f"{word:08x}" for word in words[:4]] == ["e4e7f110", "15593bd1", "1fdd0f50", "c47120a3"]
+
+
+def test_bits():
+    stream = fresh()
+    assert [f"{stream.bits():016x}" for _ in STREAM["bits"]] == STREAM["bits"]
+
+
+def test_uniform():
+    stream = fresh()
+    assert summary([stream.uniform() for _ in range(1000)]) == STREAM["uniform"]
+
+
+def test_normal():
+    stream = fresh()
+    assert summary([stream.normal() for _ in range(1000)]) == STREAM["normal"]
+
+
+@pytest.mark.parametrize("golden", STREAM["chi"], ids=lambda golden: str(golden["degrees"]))
+def test_chi(golden):
+    stream = fresh()
+    assert summary([stream.chi(golden["degrees"]) for _ in range(40)]) == golden["values"]
+
+
+# angles(…) draws nothing; its cosines are libm's.
+RANDOM = [golden for golden in GOLDEN["draws"] if not golden.get("initial", "").startswith("angles")]
+
+
+@pytest.mark.parametrize("golden", RANDOM, ids=name)
+def test_purpose(golden):
+    key, values = draw(golden)
+    assert key.hex() == golden["key"]
+    assert summary(values) == golden["values"]
