@@ -1,0 +1,141 @@
+"""Times the authors' step in metasweep and its peers, in turns, and writes docs/benchmarks.md; called by `benches/peers/run`.
+
+Every competitor first has to show that it computes the same trajectory. Then, in each of ROUNDS rounds and for each size, a peer
+and metasweep take turns; each runs in a process of its own with all cores. A figure is the median over all its repeats.
+"""
+
+import argparse
+import datetime
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+import machine
+import ours
+import page
+import reference
+import worker
+
+HERE = Path(__file__).resolve().parent
+PEERS = ["torch_batched", "numba_parallel", "jax_jit"]
+SIZES = [(32, 2), (32, 8), (32, 128)]
+BATCHES = [64, 256, 1024, 4096]
+ROUNDS = 5
+SECONDS = 2.0
+# Of a cosine after 20 steps. Rounding differs (order of sums, exp), and 20 steps amplify it by a few powers of ten at most.
+TOLERANCE, STEPS = 1e-10, 20
+# Share of the machine that others may take before the figures are worth nothing.
+OTHERS_ALLOWED = 0.03
+
+
+def call(peer: str, *arguments: object) -> dict:
+    """One run of worker.py."""
+    command = [sys.executable, HERE / "worker.py", peer, *map(str, arguments)]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1])
+
+
+def check_agreement(product: Path) -> dict[str, float]:
+    """Largest difference of a cosine from the reference, for each competitor; ends the program where it is above TOLERANCE."""
+    differences: dict[str, float] = {}
+    for n, d in SIZES:
+        before, after = ours.trajectory(product, n, d, worker.BETA, worker.STEP, STEPS)
+        expected = reference.advance(before, worker.BETA, worker.STEP, STEPS)
+        found = {"metasweep": after}
+        with tempfile.TemporaryDirectory() as folder:
+            for peer in PEERS:
+                path = Path(folder) / f"{peer}.npy"
+                np.save(path, before[None])
+                call(peer, "advance", path, STEPS)
+                found[peer] = np.load(path)[0]
+        for name, tokens in found.items():
+            difference = reference.largest_difference(tokens, expected)
+            if not difference <= TOLERANCE:
+                raise SystemExit(
+                    f"{name} and the numpy reference differ at n = {n}, d = {d}: a cosine by {difference:.1e} after {STEPS} steps; "
+                    f"allowed are {TOLERANCE:.0e}. They do not compute the same thing, so there is nothing to compare."
+                )
+            differences[name] = max(differences.get(name, 0.0), difference)
+    return differences
+
+
+def best_batches() -> dict[tuple, int]:
+    """The batch size at which each peer is fastest, for each size."""
+    best = {}
+    for peer in PEERS:
+        for n, d in SIZES:
+            times = {
+                batch: statistics.median(call(peer, "time", n, d, batch, SECONDS / 2)["seconds"]) for batch in BATCHES
+            }
+            best[peer, n, d] = min(times, key=times.get)
+    return best
+
+
+def rounds(benchmark: Path, batches: dict[tuple, int]) -> dict[tuple, list[float]]:
+    """Seconds per system-step, all repeats of all rounds, by (competitor, n, d): peer, ours, peer, ours, …"""
+    samples: dict[tuple, list[float]] = {}
+    for number in range(ROUNDS):
+        for n, d in SIZES:
+            for peer in PEERS:
+                measured = call(peer, "time", n, d, batches[peer, n, d], SECONDS)["seconds"]
+                samples.setdefault((peer, n, d), []).extend(measured)
+                measured = ours.time_steps(benchmark, n, d, SECONDS / len(PEERS))["seconds"]
+                samples.setdefault(("metasweep", n, d), []).extend(measured)
+        print(f"round {number + 1} of {ROUNDS} done", file=sys.stderr)
+    return samples
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="benches/peers/run")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print the page instead of writing it, however busy the machine"
+    )
+    options = parser.parse_args()
+
+    benchmark, product = ours.build_benchmark(), ours.build_product()
+    differences = check_agreement(product)
+    batches = best_batches()
+    n, d = SIZES[0]
+    about = ours.time_steps(benchmark, n, d, 0.2)
+
+    watch = machine.Watch()
+    samples = rounds(benchmark, batches)
+    others = watch.share_of_others()
+
+    text = page.render(
+        date=datetime.date.today().isoformat(),
+        machine=machine.describe(),
+        others=others,
+        versions={peer: call(peer, "version") for peer in PEERS},
+        about=about,
+        sizes=SIZES,
+        batches=batches,
+        samples=samples,
+        differences=differences,
+        protocol={
+            "rounds": ROUNDS,
+            "steps": STEPS,
+            "beta": worker.BETA,
+            "step": worker.STEP,
+            "repeats": worker.REPEATS,
+        },
+    )
+    if options.dry_run:
+        print(text)
+    elif others > OTHERS_ALLOWED:
+        print(text, file=sys.stderr)
+        raise SystemExit(
+            f"Other processes took {100 * others:.1f}% of this machine meanwhile (allowed: {100 * OTHERS_ALLOWED:.0f}%), so the figures "
+            "above are worth little and docs/benchmarks.md stays as it is. Run benches/peers/run again when the machine is idle."
+        )
+    else:
+        (ours.ROOT / "docs" / "benchmarks.md").write_text(text, encoding="utf-8")
+        print("written: docs/benchmarks.md", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
