@@ -6,6 +6,7 @@ In full (tests/run) 40 kills, with --fast 20; METASWEEP_KILLS sets another numbe
 import os
 import random
 import re
+import shutil
 import subprocess
 import time
 
@@ -95,23 +96,26 @@ def kill_once(generator, out, trace, duration):
 
 
 def test_random_kills(tmp_path, reference, duration, record_property):
+    """Up to four kills in a row on one folder; after each of them a copy is run to its end, and is the reference."""
     generator = random.Random(20261122)
     hit, kills, starts, sweeps = {}, 0, 0, 0
     while (kills < KILLS or "compute" not in hit) and starts < 6 * KILLS:
-        out, trace = tmp_path / f"out{sweeps}", tmp_path / f"trace{sweeps}"
+        out, trace, finished = tmp_path / f"out{sweeps}", tmp_path / f"trace{sweeps}", tmp_path / "finished"
         for _ in range(4):
             whom = kill_once(generator, out, trace, duration)
             starts += 1
-            if whom:
-                kills += 1
-                for phase in phases_of(trace):
-                    hit[phase] = hit.get(phase, 0) + 1
+            for phase in phases_of(trace) if whom else []:
+                hit[phase] = hit.get(phase, 0) + 1
             for path in tracing(trace):
                 path.unlink()
+            if out.exists():
+                shutil.copytree(out, finished)
+            metasweep("run", SAME_BYTES, "--out", finished, "--threads", "2")
+            assert_same_files(finished, reference)
+            shutil.rmtree(finished)
             if not whom:
                 break
-        metasweep("run", SAME_BYTES, "--out", out, "--threads", "2")
-        assert_same_files(out, reference)
+            kills += 1
         sweeps += 1
     print(f"{kills} kills in {starts} starts over {sweeps} sweeps; phases hit: {hit}")
     record_property("phases", str(hit))

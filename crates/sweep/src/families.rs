@@ -11,6 +11,7 @@ use metasweep_dynamics::matrices::{self, MatrixFamily};
 
 use crate::diagnostic::{Place, Problem, continued};
 use crate::document::{Kind, Raw};
+use crate::registry::CallReader;
 use crate::setting::{inside, not_yet};
 use crate::sweep::Input;
 
@@ -102,18 +103,13 @@ fn parse(role: Role, text: &str) -> Result<(String, Vec<String>), CallError> {
 
 fn call_problem(role: Role, key: &str, text: &str, raw: &Raw, error: &CallError) -> Problem {
     let at = inside(raw);
-    let exact = at.span.len() == text.len();
     let name = text.split('(').next().unwrap_or(text).trim();
     let known_later = role.later().contains(&name) || text.trim_end().ends_with(".safetensors)");
     if known_later {
         let problem = not_yet(&at, &format!("{key} = \"{text}\""));
         return problem.help(format!("this engine has: {}", usages(role).join(", ")));
     }
-    let place = if exact { word_at(&at, text, error.position) } else { raw.at.clone() };
-    let mut problem = Problem::new(&place, format!("`{key}`: {}", continued(&error.message)));
-    if text.contains(['\'', '"']) {
-        problem = problem.help("no quotes inside a call: `file(v.npy)`");
-    }
+    let mut problem = misread(key, text, raw, error);
     if let Some(nearest) = &error.nearest {
         problem = problem.help(format!("did you mean `{nearest}`?"));
     } else if let Some(nearest) = crate::diagnostic::nearest(name, role.later().iter().copied()) {
@@ -123,6 +119,32 @@ fn call_problem(role: Role, key: &str, text: &str, raw: &Raw, error: &CallError)
         problem = problem.help(format!("allowed: {}", error.allowed.join(", ")));
     }
     problem
+}
+
+/// A call that could not be read: at its place, with what was found.
+fn misread(key: &str, text: &str, raw: &Raw, error: &CallError) -> Problem {
+    let at = inside(raw);
+    let exact = at.span.len() == text.len();
+    let place = if exact { word_at(&at, text, error.position) } else { raw.at.clone() };
+    let problem = Problem::new(&place, format!("`{key}`: {}", continued(&error.message)));
+    if text.contains(['\'', '"']) { problem.help("no quotes inside a call: `file(v.npy)`") } else { problem }
+}
+
+/// The canonical text of a call that is neither a law nor a family.
+pub(crate) fn read_call(key: &str, raw: &Raw, reader: CallReader) -> Result<String, Problem> {
+    let Kind::Text(text) = &raw.kind else {
+        return Err(Problem::new(&raw.at, format!("`{key}` must be a string, not {}", raw.found())));
+    };
+    reader(text).map_err(|error| {
+        let mut problem = misread(key, text, raw, &error);
+        if let Some(nearest) = &error.nearest {
+            problem = problem.help(format!("did you mean `{nearest}`?"));
+        }
+        if !error.allowed.is_empty() {
+            problem = problem.help(format!("`{key}` is one of {}", error.allowed.join(", ")));
+        }
+        problem
+    })
 }
 
 /// How the families of this role are written.

@@ -106,7 +106,8 @@ pub(crate) fn read_single(
     families: &mut Families,
 ) -> Result<Setting, Problem> {
     let key = parameter.key;
-    let is_list = matches!(raw.kind, RawKind::Array(_) | RawKind::Table(_)) && parameter.kind != Kind::Sample;
+    let is_list =
+        matches!(raw.kind, RawKind::Array(_) | RawKind::Table(_)) && !matches!(parameter.kind, Kind::Sample);
     if is_list {
         let place = if parameter.section == Section::Time { "in [time]" } else { "at the top of the file" };
         return Err(Problem::new(&raw.at, format!("`{key}` {place} is one value, not {}", raw.found()))
@@ -149,7 +150,7 @@ fn read_axis(
 ) -> Option<(&'static str, Vec<Setting>)> {
     let key = parameter.key;
     let settings = match &raw.kind {
-        RawKind::Array(values) if parameter.kind != Kind::Sample => {
+        RawKind::Array(values) if !matches!(parameter.kind, Kind::Sample) => {
             if values.is_empty() {
                 problems.push(
                     Problem::new(&raw.at, format!("the axis `{key}` is empty: the grid would have no cell"))
@@ -258,7 +259,7 @@ fn read_zip(entry: &Entry, grid: &[Entry], families: &mut Families, problems: &m
             sound = false;
         }
         let read = problems.keep(known(column)).and_then(|parameter| {
-            if parameter.kind == Kind::Sample {
+            if matches!(parameter.kind, Kind::Sample) {
                 problems.push(Problem::new(
                     &column.key_at,
                     "`sample` cannot be zipped: its list is never an axis",

@@ -7,6 +7,7 @@ pub mod calibration;
 mod canonical;
 pub mod cell;
 pub mod chunk;
+pub mod combinations;
 pub mod cost;
 pub mod diagnostic;
 mod document;

@@ -3,6 +3,8 @@
 //! A cell's parameters are all grid keys, all `[time]` keys and `seed`. A default never changes: cells are named by
 //! what is *not* at its default, so a changed default would rename cells (and a new key renames none).
 
+use metasweep_dynamics::call::CallError;
+
 use crate::cell::Value;
 
 /// Where a key may stand besides a grid.
@@ -27,8 +29,11 @@ pub enum Bound {
     Finite,
 }
 
+/// Reads a call such as `mix(5)` and gives it back in canonical form.
+pub type CallReader = fn(&str) -> Result<String, CallError>;
+
 /// What a key takes.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Kind {
     /// An integer in a range.
     Integer(i64, i64),
@@ -36,6 +41,10 @@ pub enum Kind {
     Number(Bound),
     /// One of the names in the first list; those in the second are of a later engine.
     Choice(&'static [&'static str], &'static [&'static str]),
+    /// A name with arguments, `mix(5)`, in the words of [`metasweep_dynamics::call`].
+    Call(CallReader),
+    /// `true` or `false`.
+    Boolean,
     /// An initial law.
     Initial,
     /// A family of matrices for V.
@@ -96,7 +105,7 @@ impl Default {
 }
 
 /// A parameter of a cell.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Parameter {
     /// Its key, which is its column.
     pub key: &'static str,
@@ -118,9 +127,13 @@ impl Parameter {
             Kind::Integer(..) => Column::Integer,
             Kind::Number(_) | Kind::Step => Column::Number,
             Kind::Later(column) => column,
-            Kind::Choice(..) | Kind::Initial | Kind::ValueMatrix | Kind::QueryKeyMatrix | Kind::Sample => {
-                Column::Text
-            }
+            Kind::Boolean => Column::Boolean,
+            Kind::Choice(..)
+            | Kind::Call(_)
+            | Kind::Initial
+            | Kind::ValueMatrix
+            | Kind::QueryKeyMatrix
+            | Kind::Sample => Column::Text,
         }
     }
     /// Whether expressions may refer to it.

@@ -6,6 +6,7 @@ use metasweep_dynamics::initial::{self, Construction};
 use metasweep_dynamics::random::Stream;
 
 use crate::cell::{Cell, Value, canonical, name_of};
+use crate::combinations;
 use crate::diagnostic::{Place, Problem, continued, listed, shown};
 use crate::families::Drawn;
 use crate::grid::Point;
@@ -62,6 +63,7 @@ impl<'a> Resolver<'a> {
         check_steps(point, step, horizon)?;
         let (sample, text) = self.sample(point, horizon)?;
         parameters.insert("sample".to_owned(), Value::Text(text));
+        combinations::check(point, &parameters, grid_at)?;
         let construction = self.check_families(point, &parameters, grid_at)?;
         let name = name_of(&canonical(&parameters, &step_rule));
         let initial_construction = construction.name().to_owned();

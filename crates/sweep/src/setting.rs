@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::diagnostic::{Place, Problem, listed, nearest, shown};
 use crate::document::{Kind as RawKind, Raw};
 use crate::expression::Expression;
-use crate::families::{Families, Role};
+use crate::families::{self, Families, Role};
 use crate::ranges::Decimal;
 use crate::registry::{self, Kind, Parameter};
 use crate::sample::SampleRule;
@@ -66,6 +66,8 @@ pub(crate) fn read(parameter: &Parameter, raw: &Raw, families: &mut Families) ->
         Kind::Integer(..) | Kind::Number(_) => numeric(parameter, raw)?,
         Kind::Step => step(parameter, raw)?,
         Kind::Choice(now, later) => Given::Text(choice(parameter.key, raw, now, later)?),
+        Kind::Call(reader) => Given::Text(families::read_call(parameter.key, text(parameter, raw)?, reader)?),
+        Kind::Boolean => Given::Boolean(truth(parameter, raw)?),
         Kind::Initial => {
             Given::Text(families.read(Role::Initial, parameter.key, text(parameter, raw)?, &raw.at)?)
         }
@@ -210,6 +212,13 @@ pub(crate) fn inside(raw: &Raw) -> Place {
         }
         _ => raw.at.clone(),
     }
+}
+
+fn truth(parameter: &Parameter, raw: &Raw) -> Result<bool, Problem> {
+    if let RawKind::Boolean(truth) = raw.kind {
+        return Ok(truth);
+    }
+    Err(Problem::new(&raw.at, format!("`{}` must be true or false, not {}", parameter.key, raw.found())))
 }
 
 fn text<'a>(parameter: &Parameter, raw: &'a Raw) -> Result<&'a Raw, Problem> {
