@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use metasweep_dynamics::ensemble::{Ensemble, Start};
 use metasweep_dynamics::initial;
 use metasweep_dynamics::matrices;
-use metasweep_dynamics::model::{Geometry, Integrator, LayerNorm, Mask, Model, Normalization};
+use metasweep_dynamics::model::Model;
 use metasweep_dynamics::parameters::{Head, Operator, Parameters, QueryKey};
 use metasweep_dynamics::random::Stream;
 use metasweep_dynamics::simd::{Isa, LANES};
@@ -35,17 +35,9 @@ fn ensemble(n: usize, d: usize, thread: usize, isa: Isa) -> Result<Ensemble, Str
     for lane in 0..LANES {
         let mut stream = Stream::new([7; 32], (thread * LANES + lane) as u64);
         let tokens = law.draw(n, d, construction, &mut stream, &|_| None)?;
-        starts.push(Start { beta: 4.0, step: 0.1, tokens, parameters: Arc::clone(&parameters) });
+        starts.push(Start::new(4.0, 0.1, tokens, Arc::clone(&parameters)));
     }
-    let model = Model {
-        n,
-        d: construction.coordinates(n, d),
-        normalization: Normalization::Softmax,
-        mask: Mask::Full,
-        geometry: Geometry::Sphere,
-        layer_norm: LayerNorm::Post,
-        integrator: Integrator::ProjectedEuler,
-    };
+    let model = Model::new(n, construction.coordinates(n, d));
     Ensemble::new(&model, &starts, isa).map_err(|error| error.to_string())
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use metasweep_dynamics::ensemble::{Ensemble, Start};
-use metasweep_dynamics::model::{Geometry, Integrator, LayerNorm, Mask, Model, Normalization};
+use metasweep_dynamics::model::Model;
 use metasweep_dynamics::parameters::{Head, Operator, Parameters, QueryKey};
 use metasweep_dynamics::simd::{Isa, Kernel, LANES, Lanes, Pack, dispatch};
 
@@ -61,26 +61,12 @@ fn peak(isa: Isa) -> f64 {
 
 /// Nanoseconds a system-step: the best run.
 fn step_time(n: usize, d: usize, isa: Isa) -> f64 {
-    let model = Model {
-        n,
-        d,
-        normalization: Normalization::Softmax,
-        mask: Mask::Full,
-        geometry: Geometry::Sphere,
-        layer_norm: LayerNorm::Post,
-        integrator: Integrator::ProjectedEuler,
-    };
+    let model = Model::new(n, d);
     let identity = || Operator::Scalar(1.0);
     let head = Head { query_key: QueryKey::Joint(identity()), value: identity() };
     let parameters = Arc::new(Parameters { heads: vec![head] });
-    let starts: Vec<Start> = (0..LANES)
-        .map(|lane| Start {
-            beta: 4.0,
-            step: 1e-6,
-            tokens: spread(n, d, lane),
-            parameters: Arc::clone(&parameters),
-        })
-        .collect();
+    let starts: Vec<Start> =
+        (0..LANES).map(|lane| Start::new(4.0, 1e-6, spread(n, d, lane), Arc::clone(&parameters))).collect();
     let mut ensemble = match Ensemble::new(&model, &starts, isa) {
         Ok(ensemble) => ensemble,
         Err(error) => panic!("{error}"),

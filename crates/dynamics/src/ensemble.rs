@@ -9,10 +9,16 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use crate::attention::pair_index;
-use crate::attention::{Attention, Gram};
+use crate::attention::{Attention, Gram, gather};
+use crate::geometry::circle::{self, Circle, Rotors};
+use crate::geometry::equiangular::{self, Equiangular};
+use crate::geometry::euclidean::{Closeness, Euclidean};
+use crate::geometry::rescaled::Rescaled;
+use crate::geometry::sphere::Sphere;
 use crate::integrators::{Clock, Integrator, Stage, VectorField, integrator, keeps_self_term};
-use crate::layer_norm::{Scheme, scheme};
-use crate::model::Model;
+use crate::layer_norm::scheme;
+use crate::model::{self, Geometry, Model, System};
+use crate::noise::{Noise, Path};
 use crate::parameters::Parameters;
 use crate::simd::{Isa, LANES, Pack, dispatch};
 
@@ -23,10 +29,35 @@ pub struct Start {
     pub beta: f64,
     /// η, the step actually used.
     pub step: f64,
-    /// The initial tokens, n × d row-major, unit rows.
+    /// The initial tokens, n × d row-major, unit rows but in R^d; for equiangular tokens their gap 1 − ρ alone.
     pub tokens: Vec<f64>,
     /// The matrices. Starts that share one `Arc` share the memory too.
     pub parameters: Arc<Parameters>,
+    /// r_i(0), where the layer norm moves radii.
+    pub radius: f64,
+    /// K of Kuramoto's model.
+    pub coupling: f64,
+    /// ω_i of Kuramoto's model; empty if all are zero.
+    pub frequencies: Vec<f64>,
+    /// Brownian noise.
+    pub noise: Option<Noise>,
+}
+
+impl Start {
+    /// A start without noise: radii 1, coupling 1, no frequencies.
+    #[must_use]
+    pub fn new(beta: f64, step: f64, tokens: Vec<f64>, parameters: Arc<Parameters>) -> Self {
+        Self {
+            beta,
+            step,
+            tokens,
+            parameters,
+            radius: 1.0,
+            coupling: 1.0,
+            frequencies: Vec::new(),
+            noise: None,
+        }
+    }
 }
 
 /// Why replicas cannot be put into an ensemble.
@@ -98,6 +129,30 @@ pub enum EnsembleError {
         /// In what.
         what: &'static str,
     },
+    /// I + Δt V has no inverse: no rescaled layers (P1 Remark 3.3).
+    #[error("I + Δt V of lane {lane} cannot be inverted, so that its tokens cannot be rescaled")]
+    Singular {
+        /// The lane.
+        lane: usize,
+    },
+    /// Frequencies that are not one a token.
+    #[error("the frequencies of lane {lane} are {found} numbers; {n} tokens need as many, or none")]
+    Frequencies {
+        /// The lane.
+        lane: usize,
+        /// Numbers found.
+        found: usize,
+        /// Number of tokens.
+        n: usize,
+    },
+    /// Noise in some lanes, or a step that no Brownian path can be refined to.
+    #[error("the noise of lane {lane} does not fit its step {step} or the other lanes")]
+    Noise {
+        /// The lane.
+        lane: usize,
+        /// Its η.
+        step: f64,
+    },
     /// A saved state of other replicas.
     #[error("the saved state holds {found} numbers for lane {lane}, but its replica has {expected}")]
     State {
@@ -118,36 +173,42 @@ pub struct Ensemble {
     model: Model,
     lanes: usize,
     isa: Isa,
-    /// η of each lane.
+    /// η of each lane, and what steps are taken with.
+    eta: Pack,
     step: Pack,
-    tokens: Vec<Pack>,
+    /// What moves: places of tokens, then radii.
+    state: Vec<Pack>,
+    /// The tokens as observers see them, where they are not the state's places.
+    shown: Vec<Pack>,
     gram: Vec<Pack>,
-    /// Whether `gram` is that of `tokens`.
+    /// Whether `gram` is that of the tokens.
     gram_is_current: bool,
-    field: Flow,
+    field: Box<dyn VectorField>,
     integrator: Box<dyn Integrator>,
+    noise: Option<Brownian>,
     steps: u64,
     /// One bit a lane.
     stationary: u8,
     finite: u8,
 }
 
-/// Attention divided by the layer norm's speed: the right-hand side of a model.
-struct Flow {
-    attention: Attention,
-    layer_norm: Box<dyn Scheme>,
+/// The noise of all lanes.
+struct Brownian {
+    paths: Vec<Path>,
+    /// √(2/κ) of each lane.
+    size: Vec<f64>,
+    /// What the current step adds to the places.
+    kick: Vec<Pack>,
 }
 
-impl VectorField for Flow {
-    fn attention(&mut self, clock: Clock, tokens: &[Pack], gram: Option<&[Pack]>, out: &mut [Pack]) {
-        self.attention.attention(clock, tokens, gram, out);
-        self.layer_norm.divide(clock, out);
-    }
-    fn uses_gram(&self) -> bool {
-        self.attention.uses_gram()
-    }
-    fn scaled_step(&self, step: &Pack) -> Pack {
-        self.attention.scaled_step(step)
+impl Brownian {
+    fn kick(&mut self, step: u64) -> &[Pack] {
+        for (lane, path) in self.paths.iter_mut().enumerate() {
+            for (kick, increment) in self.kick.iter_mut().zip(path.increment(step)) {
+                kick.0[lane] = self.size[lane] * increment;
+            }
+        }
+        &self.kick
     }
 }
 
@@ -176,29 +237,44 @@ impl Ensemble {
     /// If the starts do not fit the model or each other, or the machine has no `isa`.
     pub fn new(model: &Model, starts: &[Start], isa: Isa) -> Result<Self, EnsembleError> {
         check(model, starts, isa)?;
-        let Model { n, d, .. } = *model;
-        let self_term = keeps_self_term(model.integrator);
-        let attention = Attention::new(model, starts, self_term, isa)?;
+        let field = field(model, starts, isa)?;
         let tokens: Vec<&[f64]> = starts.iter().map(|start| start.tokens.as_slice()).collect();
-        let field = Flow { attention, layer_norm: scheme(model.layer_norm) };
-        let mut step = Pack::splat(starts[0].step);
-        for (lane, start) in step.0.iter_mut().zip(starts) {
-            *lane = start.step;
+        let mut state = side_by_side(&tokens);
+        if model.geometry == Geometry::Circle {
+            state = state.chunks_exact(2).map(angle).collect();
         }
-        Ok(Self {
+        let radius = gather(starts, |start| start.radius);
+        state.extend(std::iter::repeat_n(radius, model.radii()));
+        let eta = gather(starts, |start| start.step);
+        let (n, d) = model.shown();
+        let mut ensemble = Self {
             lanes: starts.len(),
             isa,
-            step: field.scaled_step(&step),
-            tokens: side_by_side(&tokens),
+            eta,
+            step: field.scaled_step(&eta),
+            shown: if model.places() == n * d { Vec::new() } else { vec![Pack::ZERO; n * d] },
             gram: vec![Pack::ZERO; n * (n - 1) / 2],
             gram_is_current: false,
             field,
-            integrator: integrator(model.integrator, n * d),
+            integrator: integrator(model.integrator, state.len()),
+            noise: brownian(model, starts)?,
             steps: 0,
             stationary: 0,
             finite: finite_lanes(&tokens),
             model: model.clone(),
-        })
+            state,
+        };
+        ensemble.show();
+        Ok(ensemble)
+    }
+
+    /// Brings the tokens that observers see up to date.
+    fn show(&mut self) {
+        match self.model.geometry {
+            Geometry::Circle => circle::points(&self.state[..self.model.n], &mut self.shown),
+            Geometry::Equiangular => equiangular::points(&self.state, &mut self.shown),
+            Geometry::Sphere | Geometry::Euclidean | Geometry::Rescaled => {}
+        }
     }
 
     /// Number of lanes in use.
@@ -213,14 +289,21 @@ impl Ensemble {
         &self.model
     }
 
-    /// ⟨x_i, x_j⟩ of the current state for i < j, packed row by row (see [`pair_index`]); computed once per state.
+    /// ⟨x_i, x_j⟩ of the current state for i < j, packed row by row (see [`pair_index`]); computed once per state. In R^d it
+    /// is 1 − ‖x_i − x_j‖²/2, which is the same for unit vectors.
     pub fn gram(&mut self) -> &[Pack] {
         if !self.gram_is_current {
-            let Model { n, d, .. } = self.model;
-            dispatch(
-                Gram { tokens: &self.tokens, n, d, lanes: self.lanes, products: &mut self.gram },
-                self.isa,
-            );
+            let (n, d) = self.model.shown();
+            let (lanes, isa) = (self.lanes, self.isa);
+            let tokens = if self.shown.is_empty() { &self.state[..n * d] } else { &self.shown };
+            let products = &mut self.gram;
+            match self.model.geometry {
+                Geometry::Euclidean | Geometry::Rescaled => {
+                    dispatch(Closeness { tokens, n, d, lanes, products }, isa);
+                }
+                Geometry::Sphere | Geometry::Circle => dispatch(Gram { tokens, n, d, lanes, products }, isa),
+                Geometry::Equiangular => products[0] = Pack(self.state[0].0.map(|gap| 1.0 - gap)),
+            }
             self.gram_is_current = true;
         }
         &self.gram
@@ -229,7 +312,7 @@ impl Ensemble {
     /// The tokens and their Gram matrix side by side, as [`tokens`](Self::tokens) and [`gram`](Self::gram) give them.
     pub fn state(&mut self) -> (&[Pack], &[Pack]) {
         self.gram();
-        (&self.tokens, &self.gram)
+        (self.tokens(), &self.gram)
     }
 
     /// The instructions it computes with.
@@ -238,16 +321,23 @@ impl Ensemble {
         self.isa
     }
 
-    /// The tokens, `[token][coordinate]`.
+    /// The tokens, `[token][coordinate]`: as many of as many coordinates as [`Model::shown`] says.
     #[must_use]
     pub fn tokens(&self) -> &[Pack] {
-        &self.tokens
+        let (n, d) = self.model.shown();
+        if self.shown.is_empty() { &self.state[..n * d] } else { &self.shown }
     }
 
-    /// The tokens of one lane, n × d row-major.
+    /// The radii r_i; empty where the layer norm moves none.
+    #[must_use]
+    pub fn radii(&self) -> &[Pack] {
+        &self.state[self.model.places()..]
+    }
+
+    /// The tokens of one lane, row-major.
     #[must_use]
     pub fn lane_tokens(&self, lane: usize) -> Vec<f64> {
-        self.tokens.iter().map(|pack| pack.0[lane]).collect()
+        self.tokens().iter().map(|pack| pack.0[lane]).collect()
     }
 
     /// One step of every lane.
@@ -255,22 +345,28 @@ impl Ensemble {
         if self.field.uses_gram() {
             self.gram();
         }
+        let noise = self.noise.as_mut().map(|noise| noise.kick(self.steps));
         let landing = self.integrator.step(
-            &mut self.field,
+            &mut *self.field,
             Stage {
-                clock: Clock { layer: self.steps },
-                tokens: &mut self.tokens,
+                clock: Clock::at(self.steps, self.eta),
+                state: &mut self.state,
                 gram: self.gram_is_current.then_some(&self.gram),
                 step: self.step,
-                d: self.model.d,
+                noise,
                 lanes: self.lanes,
                 isa: self.isa,
             },
         );
         self.gram_is_current = false;
         self.stationary = !landing.moved & landing.finite;
+        if self.noise.is_some() || !self.model.is_autonomous() {
+            // A state that did not move in this step may move in the next.
+            self.stationary = 0;
+        }
         self.finite = landing.finite;
         self.steps += 1;
+        self.show();
     }
 
     /// Steps taken so far.
@@ -304,7 +400,7 @@ impl Ensemble {
         let used = u8::MAX >> (LANES - self.lanes);
         EnsembleState {
             tokens: (0..self.lanes)
-                .map(|lane| self.tokens.iter().map(|pack| pack.0[lane].to_bits()).collect())
+                .map(|lane| self.state.iter().map(|pack| pack.0[lane].to_bits()).collect())
                 .collect(),
             steps: self.steps,
             stationary: self.stationary & used,
@@ -323,7 +419,7 @@ impl Ensemble {
         isa: Isa,
     ) -> Result<Self, EnsembleError> {
         let mut ensemble = Self::new(model, starts, isa)?;
-        let expected = model.n * model.d;
+        let expected = ensemble.state.len();
         for lane in 0..starts.len().max(state.tokens.len()) {
             let found = state.tokens.get(lane).map_or(0, Vec::len);
             if found != expected || lane >= starts.len() {
@@ -332,10 +428,11 @@ impl Ensemble {
         }
         let tokens: Vec<Vec<f64>> =
             state.tokens.iter().map(|lane| lane.iter().map(|&bits| f64::from_bits(bits)).collect()).collect();
-        ensemble.tokens = side_by_side(&tokens.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        ensemble.state = side_by_side(&tokens.iter().map(Vec::as_slice).collect::<Vec<_>>());
         ensemble.steps = state.steps;
         ensemble.stationary = state.stationary;
         ensemble.finite = state.finite;
+        ensemble.show();
         Ok(ensemble)
     }
 }
@@ -352,8 +449,13 @@ fn check(model: &Model, starts: &[Start], isa: Isa) -> Result<(), EnsembleError>
         return Err(EnsembleError::Isa(isa.name()));
     }
     for (lane, start) in starts.iter().enumerate() {
-        if start.tokens.len() != n * d {
+        let expected = if model.geometry == Geometry::Equiangular { 1 } else { n * d };
+        if start.tokens.len() != expected {
             return Err(EnsembleError::Tokens { lane, found: start.tokens.len(), n, d });
+        }
+        let found = start.frequencies.len();
+        if found != 0 && found != n {
+            return Err(EnsembleError::Frequencies { lane, found, n });
         }
         if !(start.beta.is_finite() && start.beta >= 0.0) {
             return Err(EnsembleError::Beta { lane, beta: start.beta });
@@ -363,6 +465,78 @@ fn check(model: &Model, starts: &[Start], isa: Isa) -> Result<(), EnsembleError>
         }
     }
     Ok(())
+}
+
+/// The right side of the model.
+fn field(model: &Model, starts: &[Start], isa: Isa) -> Result<Box<dyn VectorField>, EnsembleError> {
+    let Model { n, d, geometry, layer_norm, .. } = *model;
+    let lanes = starts.len();
+    if geometry == Geometry::Equiangular {
+        let (n, beta) = (n as f64, gather(starts, |start| start.beta));
+        let normalization = model.normalization;
+        return Ok(Box::new(Equiangular { n, beta, normalization, layer_norm, lanes, isa }));
+    }
+    let keeps_self_term = match geometry {
+        Geometry::Sphere => keeps_self_term(model.integrator) || layer_norm.needs_whole_attention(),
+        Geometry::Circle => layer_norm.needs_whole_attention(),
+        Geometry::Euclidean | Geometry::Rescaled | Geometry::Equiangular => true,
+    };
+    let is_fixed = model.system == (System::MeanShift { blurring: false });
+    let attention = Attention::new(model, starts, keeps_self_term || is_fixed, isa)?;
+    let tokens: Vec<&[f64]> = starts.iter().map(|start| start.tokens.as_slice()).collect();
+    let sphere = |attention| Sphere {
+        attention,
+        layer_norm: scheme(layer_norm),
+        speed: matches!(model.system, System::MeanShift { .. }).then(|| gather(starts, |start| start.beta)),
+        targets: is_fixed.then(|| side_by_side(&tokens)),
+        is_normalized: layer_norm.is_normalized(),
+        n,
+        d,
+        lanes,
+        isa,
+    };
+    Ok(match geometry {
+        Geometry::Circle => {
+            let rotors = (model.system == System::Kuramoto).then(|| Rotors {
+                coupling: gather(starts, |start| start.coupling),
+                frequencies: (0..n)
+                    .map(|i| gather(starts, |start| start.frequencies.get(i).copied().unwrap_or(0.0)))
+                    .collect(),
+            });
+            Box::new(Circle::new(sphere(attention), rotors, model.radii()))
+        }
+        Geometry::Euclidean => Box::new(Euclidean { attention, lanes, isa }),
+        Geometry::Rescaled => {
+            let layers = matches!(model.integrator, model::Integrator::Discrete { .. });
+            Box::new(Rescaled::new(attention, starts, layers, n, d, isa)?)
+        }
+        Geometry::Sphere | Geometry::Equiangular => Box::new(sphere(attention)),
+    })
+}
+
+/// The paths of all lanes, if there is noise: in all of them.
+fn brownian(model: &Model, starts: &[Start]) -> Result<Option<Brownian>, EnsembleError> {
+    let Some(_) = &starts[0].noise else {
+        let noisy = starts.iter().position(|start| start.noise.is_some());
+        return match noisy {
+            Some(lane) => Err(EnsembleError::Noise { lane, step: starts[lane].step }),
+            None => Ok(None),
+        };
+    };
+    let places = model.places();
+    let mut brownian = Brownian { paths: Vec::new(), size: Vec::new(), kick: vec![Pack::ZERO; places] };
+    for (lane, start) in starts.iter().enumerate() {
+        let out_of_range = EnsembleError::Noise { lane, step: start.step };
+        let noise = start.noise.as_ref().ok_or(out_of_range.clone())?;
+        brownian.paths.push(Path::new(noise, places, start.step).ok_or(out_of_range)?);
+        brownian.size.push((2.0 / noise.kappa).sqrt());
+    }
+    Ok(Some(brownian))
+}
+
+/// The angle of a point of the plane.
+fn angle(point: &[Pack]) -> Pack {
+    Pack(std::array::from_fn(|lane| libm::atan2(point[1].0[lane], point[0].0[lane])))
 }
 
 /// The lanes' numbers as packs; unused lanes repeat lane 0.

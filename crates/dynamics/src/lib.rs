@@ -15,26 +15,14 @@
 //! ```
 //! use std::sync::Arc;
 //! use metasweep_dynamics::ensemble::{Ensemble, Start};
-//! use metasweep_dynamics::model::{Geometry, Integrator, LayerNorm, Mask, Model, Normalization};
+//! use metasweep_dynamics::model::{Integrator, Model};
 //! use metasweep_dynamics::parameters::{Head, Operator, Parameters, QueryKey};
 //! use metasweep_dynamics::simd::Isa;
 //!
-//! let model = Model {
-//!     n: 2,
-//!     d: 2,
-//!     normalization: Normalization::Softmax,
-//!     mask: Mask::Full,
-//!     geometry: Geometry::Sphere,
-//!     layer_norm: LayerNorm::Post,
-//!     integrator: Integrator::Rk4,
-//! };
+//! let model = Model { integrator: Integrator::Rk4, ..Model::new(2, 2) };
 //! let head = Head { query_key: QueryKey::Joint(Operator::Scalar(1.0)), value: Operator::Scalar(1.0) };
-//! let start = Start {
-//!     beta: 1.0,
-//!     step: 0.01,
-//!     tokens: vec![1.0, 0.0, 0.0, 1.0],
-//!     parameters: Arc::new(Parameters { heads: vec![head] }),
-//! };
+//! let parameters = Arc::new(Parameters { heads: vec![head] });
+//! let start = Start::new(1.0, 0.01, vec![1.0, 0.0, 0.0, 1.0], parameters);
 //! let mut ensemble = Ensemble::new(&model, &[start], Isa::detect()?)?;
 //! while ensemble.gram()[0].0[0] < 0.999 {
 //!     ensemble.step();
@@ -51,8 +39,10 @@ mod geometry;
 pub mod initial;
 mod integrators;
 mod layer_norm;
+mod linear;
 pub mod matrices;
 pub mod model;
+pub mod noise;
 pub mod npy;
 pub mod parameters;
 pub mod quantile;

@@ -20,18 +20,85 @@ pub enum Mask {
     Causal,
 }
 
+/// What moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum System {
+    /// Tokens that attend to one another: every equation of docs/models.md but the next two.
+    Attention,
+    /// Rotors: `θ̇_i = ω_i + K Σ_j w_ij sin(θ_j − θ_i)` (P0 (6.2), (6.5); w_ij = 1/n at β = 0).
+    Kuramoto,
+    /// `ẋ_i = ∇ log(K * μ)(x_i)` with the kernel `e^{β⟨x, y⟩}` (P2 §5.3): β times SA, each token attending to the
+    /// current ones, or to the initial ones.
+    MeanShift {
+        /// μ = μ_t (blurring) or else μ_0 (fixed).
+        blurring: bool,
+    },
+}
+
 /// Where the tokens live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Geometry {
     /// The unit sphere: `ẋ_i = (1/s_i) P_{x_i} A_i`.
     Sphere,
+    /// The unit circle in angles, d = 2: `θ̇_i = (1/s_i) ⟨A_i, (−sin θ_i, cos θ_i)⟩` (P0 (6.1)).
+    Circle,
+    /// `R^d`: `ẋ_i = A_i` (P0 (8.1), P1 (1.1)).
+    Euclidean,
+    /// `z_i = e^{−tV} x_i` in R^d: `ż_i = V (Σ_j w_ij z_j − z_i)` (P0 (8.3), P1 (3.1)).
+    Rescaled,
+    /// The common cosine of equiangular tokens, one number whatever n (P0 (4.8), (4.9)).
+    Equiangular,
 }
 
-/// The layer-norm scheme, which sets the speed `1/s_i` (docs/models.md).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+impl Geometry {
+    /// Whether tokens are unit vectors.
+    #[must_use]
+    pub fn is_unit(self) -> bool {
+        !matches!(self, Self::Euclidean | Self::Rescaled)
+    }
+}
+
+/// The layer-norm scheme, which sets the speed `1/s_i` and moves the radius r_i (docs/models.md, P2 §6.2).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum LayerNorm {
     /// `s_i = 1`.
     Post,
+    /// `s_i = r_i`, `ṙ_i = ⟨θ_i, A_i⟩`.
+    Pre,
+    /// `post` up to the switch time, then `pre`.
+    Mix {
+        /// The switch time τ.
+        switch: f64,
+    },
+    /// `s_i = r_i ‖A_i‖`, `ṙ_i = ⟨θ_i, A_i⟩/‖A_i‖`.
+    Peri,
+    /// `s_i = ‖A_i‖/α`.
+    Ngpt {
+        /// α.
+        alpha: f64,
+    },
+    /// `s_i = √(t + 1)`.
+    Sqrt,
+}
+
+impl LayerNorm {
+    /// Whether each token has a radius r_i(t).
+    #[must_use]
+    pub fn has_radius(self) -> bool {
+        matches!(self, Self::Pre | Self::Mix { .. } | Self::Peri)
+    }
+
+    /// Whether `⟨θ_i, A_i⟩` or `‖A_i‖` counts, and with it the share of the token itself in A_i.
+    #[must_use]
+    pub fn needs_whole_attention(self) -> bool {
+        !matches!(self, Self::Post | Self::Sqrt)
+    }
+
+    /// Whether the speed does not depend on the size of A_i.
+    #[must_use]
+    pub fn is_normalized(self) -> bool {
+        matches!(self, Self::Peri | Self::Ngpt { .. })
+    }
 }
 
 /// The fixed-step integrators.
@@ -41,6 +108,11 @@ pub enum Integrator {
     ProjectedEuler,
     /// Classical Runge–Kutta on `P_x A`, renormalized after the step; for V = c·I the self term is left out.
     Rk4,
+    /// Layers: `x ← x + η A/s`, then normalized where tokens are unit vectors (P1 (1.3)).
+    Discrete {
+        /// Whether x is part of the sum; else `x ← A` (P2 Thm 7).
+        residual: bool,
+    },
 }
 
 /// All replicas in one ensemble share this.
@@ -50,6 +122,8 @@ pub struct Model {
     pub n: usize,
     /// Number of coordinates a token carries (n for tokens drawn in the span, d otherwise).
     pub d: usize,
+    /// What moves.
+    pub system: System,
     /// Weight normalization.
     pub normalization: Normalization,
     /// Mask.
@@ -60,4 +134,54 @@ pub struct Model {
     pub layer_norm: LayerNorm,
     /// Integrator.
     pub integrator: Integrator,
+}
+
+impl Model {
+    /// SA on the sphere by the authors' scheme: n tokens of d coordinates, every other choice at its default.
+    #[must_use]
+    pub fn new(n: usize, d: usize) -> Self {
+        Self {
+            n,
+            d,
+            system: System::Attention,
+            normalization: Normalization::Softmax,
+            mask: Mask::Full,
+            geometry: Geometry::Sphere,
+            layer_norm: LayerNorm::Post,
+            integrator: Integrator::ProjectedEuler,
+        }
+    }
+
+    /// Number and length of the tokens that observers see.
+    #[must_use]
+    pub fn shown(&self) -> (usize, usize) {
+        if self.geometry == Geometry::Equiangular { (2, 2) } else { (self.n, self.d) }
+    }
+
+    /// How many of the numbers that move are places of tokens; radii follow them.
+    #[must_use]
+    pub fn places(&self) -> usize {
+        match self.geometry {
+            Geometry::Equiangular => 1,
+            Geometry::Circle => self.n,
+            Geometry::Sphere | Geometry::Euclidean | Geometry::Rescaled => self.n * self.d,
+        }
+    }
+
+    /// Whether the right side does not depend on time: then a state that a step leaves as it is stays for ever.
+    #[must_use]
+    pub fn is_autonomous(&self) -> bool {
+        self.geometry != Geometry::Rescaled
+            && !matches!(self.layer_norm, LayerNorm::Sqrt | LayerNorm::Mix { .. })
+    }
+
+    /// How many radii move.
+    #[must_use]
+    pub fn radii(&self) -> usize {
+        match (self.layer_norm.has_radius(), self.geometry) {
+            (false, _) => 0,
+            (true, Geometry::Equiangular) => 1,
+            (true, _) => self.n,
+        }
+    }
 }

@@ -32,6 +32,11 @@ impl Stream {
         Self { generator }
     }
 
+    /// Goes to word `position` of the key stream, from 0: what follows depends on nothing that was drawn before.
+    pub fn seek(&mut self, position: u128) {
+        self.generator.set_word_pos(position);
+    }
+
     /// 64 random bits: the next two 32-bit words of the key stream, the low half first.
     pub fn bits(&mut self) -> u64 {
         self.generator.next_u64()

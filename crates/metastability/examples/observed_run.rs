@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use metasweep_dynamics::ensemble::{Ensemble, Start};
-use metasweep_dynamics::model::{Geometry, Integrator, LayerNorm, Mask, Model, Normalization};
+use metasweep_dynamics::model::{Model, Normalization};
 use metasweep_dynamics::parameters::{Head, Operator, Parameters, QueryKey};
 use metasweep_dynamics::random::Stream;
 use metasweep_dynamics::simd::{Isa, LANES};
@@ -19,15 +19,7 @@ const N: usize = 32;
 const STEPS: u64 = 300;
 
 fn model(d: usize) -> Model {
-    Model {
-        n: N,
-        d,
-        normalization: Normalization::Softmax,
-        mask: Mask::Full,
-        geometry: Geometry::Sphere,
-        layer_norm: LayerNorm::Post,
-        integrator: Integrator::ProjectedEuler,
-    }
+    Model::new(N, d)
 }
 
 fn starts(d: usize, beta: f64) -> Vec<Start> {
@@ -44,7 +36,7 @@ fn starts(d: usize, beta: f64) -> Vec<Start> {
                     *x /= length;
                 }
             }
-            Start { beta, step: 0.1, tokens, parameters: parameters.clone() }
+            Start::new(beta, 0.1, tokens, parameters.clone())
         })
         .collect()
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use metasweep_dynamics::ensemble::{Ensemble, Start};
-use metasweep_dynamics::model::{Geometry, Integrator, LayerNorm, Mask, Model, Normalization};
+use metasweep_dynamics::model::{Integrator, Model, Normalization};
 use metasweep_dynamics::parameters::{Head, Operator, Parameters, QueryKey};
 use metasweep_dynamics::random::Stream;
 use metasweep_dynamics::simd::{Isa, LANES};
@@ -29,25 +29,12 @@ fn watch(beta: f64, step: f64, steps: u64) -> Watch {
 }
 
 fn run(watch: &Watch, tokens: &[Vec<f64>], n: usize, integrator: Integrator, isa: Isa) -> Vec<ReplicaRecord> {
-    let model = Model {
-        n,
-        d: tokens[0].len() / n,
-        normalization: Normalization::Softmax,
-        mask: Mask::Full,
-        geometry: Geometry::Sphere,
-        layer_norm: LayerNorm::Post,
-        integrator,
-    };
+    let model = Model { integrator, ..Model::new(n, tokens[0].len() / n) };
     let head = Head { query_key: QueryKey::Joint(Operator::Scalar(1.0)), value: Operator::Scalar(1.0) };
     let parameters = Arc::new(Parameters { heads: vec![head] });
     let starts: Vec<Start> = tokens
         .iter()
-        .map(|tokens| Start {
-            beta: watch.beta,
-            step: watch.step,
-            tokens: tokens.clone(),
-            parameters: parameters.clone(),
-        })
+        .map(|tokens| Start::new(watch.beta, watch.step, tokens.clone(), parameters.clone()))
         .collect();
     let mut ensemble = Ensemble::new(&model, &starts, isa).expect("the model is valid");
     let mut recorder = Recorder::new(watch, n, starts.len());

@@ -7,6 +7,8 @@
 
 use std::collections::BTreeMap;
 
+use metasweep_dynamics::model::LayerNorm;
+
 use crate::cell::Value;
 use crate::diagnostic::{Place, Problem};
 use crate::grid::Point;
@@ -28,7 +30,208 @@ pub struct Rule {
 }
 
 /// All rules.
-pub const RULES: &[Rule] = &[];
+pub const RULES: &[Rule] = &[
+    Rule {
+        keys: &["model", "geometry"],
+        broken: |cell| name(cell, "model") == "kuramoto" && text(cell, "geometry") != "circle",
+        reason: "Kuramoto's rotors are angles, which only the circle has",
+        instead: "write `geometry = \"circle\"` and d = 2",
+    },
+    Rule {
+        keys: &["geometry", "d"],
+        broken: |cell| text(cell, "geometry") == "circle" && number(cell, "d") != 2.0,
+        reason: "the circle is the unit sphere of R^2",
+        instead: "write d = 2, or `geometry = \"sphere\"`",
+    },
+    Rule {
+        keys: &["model", "value"],
+        broken: |cell| name(cell, "model") != "attention" && text(cell, "value") != "identity",
+        reason: "rotors and mean shift are attention with V = I: no other V is in their equation",
+        instead: "leave `value` out, or take `model = \"attention\"`",
+    },
+    Rule {
+        keys: &["model", "query_key"],
+        broken: |cell| name(cell, "model") != "attention" && text(cell, "query_key") != "identity",
+        reason: "rotors and mean shift are attention with QᵀK = I: their kernel is e^{β⟨x, y⟩}",
+        instead: "leave `query_key` out, or take `model = \"attention\"`",
+    },
+    Rule {
+        keys: &["model", "layer_norm"],
+        broken: |cell| name(cell, "model") != "attention" && text(cell, "layer_norm") != "post",
+        reason: "rotors and modes of a density have no layers that could be normalized",
+        instead: "leave `layer_norm` out, or take `model = \"attention\"`",
+    },
+    Rule {
+        keys: &["model", "normalization"],
+        broken: |cell| name(cell, "model") == "mean_shift" && text(cell, "normalization") != "softmax",
+        reason: "the gradient of the logarithm of a density divides by that density, as softmax does",
+        instead: "leave `normalization` out, or take `model = \"attention\"`",
+    },
+    Rule {
+        keys: &["model", "mask"],
+        broken: |cell| name(cell, "model") == "mean_shift" && text(cell, "mask") != "full",
+        reason: "the density is that of all tokens",
+        instead: "leave `mask` out, or take `model = \"attention\"`",
+    },
+    Rule {
+        keys: &["model", "geometry"],
+        broken: |cell| name(cell, "model") == "mean_shift" && !is_on_sphere(cell),
+        reason: "its kernel e^{β⟨x, y⟩} is one of the distance of x and y on the sphere alone",
+        instead: "take `geometry = \"sphere\"` or \"circle\"",
+    },
+    Rule {
+        keys: &["coupling", "model"],
+        broken: |cell| is_given(cell, "coupling") && name(cell, "model") != "kuramoto",
+        reason: "K couples Kuramoto's rotors, and there are none",
+        instead: "leave `coupling` out, or take `model = \"kuramoto\"`",
+    },
+    Rule {
+        keys: &["frequencies", "model"],
+        broken: |cell| is_given(cell, "frequencies") && name(cell, "model") != "kuramoto",
+        reason: "frequencies turn Kuramoto's rotors, and there are none",
+        instead: "leave `frequencies` out, or take `model = \"kuramoto\"`",
+    },
+    Rule {
+        keys: &["frequencies", "n"],
+        broken: |cell| {
+            let listed = text(cell, "frequencies");
+            listed.starts_with("list(") && (listed.matches(',').count() + 1) as f64 != number(cell, "n")
+        },
+        reason: "every rotor has one frequency",
+        instead: "list n numbers, or write `normal(mean, deviation)`",
+    },
+    Rule {
+        keys: &["geometry", "integrator"],
+        broken: |cell| text(cell, "integrator") == "projected_euler" && text(cell, "geometry") != "sphere",
+        reason: "`projected_euler` brings tokens back to the sphere by dividing them by their length, and here nothing leaves where it lives",
+        instead: "take `integrator = \"discrete\"` (x + step·A) or \"rk4\"",
+    },
+    Rule {
+        keys: &["geometry", "layer_norm"],
+        broken: |cell| {
+            matches!(text(cell, "geometry"), "euclidean" | "rescaled") && text(cell, "layer_norm") != "post"
+        },
+        reason: "a layer norm is what keeps tokens on the sphere; in R^d there is none",
+        instead: "leave `layer_norm` out, or take `geometry = \"sphere\"`",
+    },
+    Rule {
+        keys: &["geometry", "value"],
+        broken: |cell| text(cell, "geometry") == "equiangular" && text(cell, "value") != "identity",
+        reason: "tokens stay equiangular under V = I; for another V their cosines become unequal",
+        instead: "take `geometry = \"sphere\"`",
+    },
+    Rule {
+        keys: &["geometry", "query_key"],
+        broken: |cell| text(cell, "geometry") == "equiangular" && text(cell, "query_key") != "identity",
+        reason: "tokens stay equiangular under QᵀK = I; for another their cosines become unequal",
+        instead: "take `geometry = \"sphere\"`",
+    },
+    Rule {
+        keys: &["geometry", "mask"],
+        broken: |cell| text(cell, "geometry") == "equiangular" && text(cell, "mask") != "full",
+        reason: "under the causal mask the first token stays and the cosines become unequal",
+        instead: "take `geometry = \"sphere\"`",
+    },
+    Rule {
+        keys: &["geometry", "model"],
+        broken: |cell| text(cell, "geometry") == "equiangular" && name(cell, "model") != "attention",
+        reason: "the scalar equation is that of attention (P0 (4.8), (4.9))",
+        instead: "take `model = \"attention\"`",
+    },
+    Rule {
+        keys: &["geometry", "noise"],
+        broken: |cell| text(cell, "geometry") == "equiangular" && text(cell, "noise") != "none",
+        reason: "noise makes the cosines unequal",
+        instead: "take `geometry = \"sphere\"`",
+    },
+    Rule {
+        keys: &["geometry", "noise"],
+        broken: |cell| text(cell, "geometry") == "rescaled" && text(cell, "noise") != "none",
+        reason: "Brownian motion of x is e^{−tV} dB for z = e^{−tV} x, which is not Brownian",
+        instead: "take `geometry = \"euclidean\"`",
+    },
+    Rule {
+        keys: &["noise", "integrator"],
+        broken: |cell| text(cell, "noise") != "none" && text(cell, "integrator") == "rk4",
+        reason: "a Brownian path has no derivative for the stages of a Runge–Kutta method",
+        instead: "take `integrator = \"projected_euler\"`, or \"discrete\" in R^d and on the circle",
+    },
+    Rule {
+        keys: &["noise", "layer_norm"],
+        broken: |cell| text(cell, "noise") != "none" && moves_radii(cell),
+        reason: "the noise of P2 §7 moves directions; what it does to the radii that this layer norm moves is not defined",
+        instead: "take `layer_norm = \"post\"`, \"ngpt\" or \"sqrt\"",
+    },
+    Rule {
+        keys: &["noise", "kappa"],
+        broken: |cell| text(cell, "noise") != "none" && !is_given(cell, "kappa"),
+        reason: "the size of the noise is √(2/κ), and no κ is given",
+        instead: "write for instance `kappa = 10`",
+    },
+    Rule {
+        keys: &["kappa", "noise"],
+        broken: |cell| is_given(cell, "kappa") && text(cell, "noise") == "none",
+        reason: "κ is the size of a noise, and there is none",
+        instead: "leave `kappa` out, or write `noise = \"brownian\"`",
+    },
+    Rule {
+        keys: &["noise", "step"],
+        broken: |cell| {
+            text(cell, "noise") != "none" && metasweep_dynamics::noise::base(number(cell, "step")).is_none()
+        },
+        reason: "Brownian paths are drawn on intervals of 1024 to 2048 and halved up to 32 times",
+        instead: "take a step between 3e-7 and 2000",
+    },
+    Rule {
+        keys: &["radius", "layer_norm"],
+        broken: |cell| number(cell, "radius") != 1.0 && !moves_radii(cell),
+        reason: "under this layer norm nothing depends on a radius",
+        instead: "leave `radius` out, or take `layer_norm = \"pre\"`, \"mix(tau)\" or \"peri\"",
+    },
+    Rule {
+        keys: &["residual", "integrator"],
+        broken: |cell| forgets(cell) && text(cell, "integrator") != "discrete",
+        reason: "x ← A is a layer; a flow always has x in the sum",
+        instead: "take `integrator = \"discrete\"`",
+    },
+    Rule {
+        keys: &["residual", "geometry"],
+        broken: |cell| forgets(cell) && !matches!(text(cell, "geometry"), "sphere" | "euclidean"),
+        reason: "a layer without residual puts tokens where A is, which is a place in R^d or a direction, not an angle, a cosine or a rescaled token",
+        instead: "take `geometry = \"sphere\"` or \"euclidean\"",
+    },
+    Rule {
+        keys: &["residual", "step"],
+        broken: |cell| forgets(cell) && number(cell, "step") != 1.0,
+        reason: "x ← A has no length of a step",
+        instead: "leave `step` out",
+    },
+];
+
+/// Whether tokens are unit vectors that the attention moves.
+fn is_on_sphere(cell: &Parameters) -> bool {
+    matches!(text(cell, "geometry"), "sphere" | "circle")
+}
+
+/// Whether the layer norm moves radii.
+fn moves_radii(cell: &Parameters) -> bool {
+    crate::choices::layer_norm(text(cell, "layer_norm")).is_ok_and(LayerNorm::has_radius)
+}
+
+/// Whether a layer forgets where its tokens were.
+fn forgets(cell: &Parameters) -> bool {
+    cell.get("residual") == Some(&Value::Boolean(false))
+}
+
+/// Whether a parameter without a default is given.
+fn is_given(cell: &Parameters, key: &str) -> bool {
+    cell.get(key).is_some_and(|value| *value != Value::Null)
+}
+
+/// A numeric parameter; NaN where it is null.
+fn number(cell: &Parameters, key: &str) -> f64 {
+    cell.get(key).and_then(Value::number).unwrap_or(f64::NAN)
+}
 
 /// A text parameter; empty where it is null.
 #[must_use]

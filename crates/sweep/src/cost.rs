@@ -58,7 +58,7 @@ impl Costs {
         let evaluation = pairs * asymmetry * causal * (self.pair + self.pair_coordinate * d)
             + full_matrices * n * d * d * self.matrix_entry;
         let evaluations = match model.integrator {
-            Integrator::ProjectedEuler => 1.0,
+            Integrator::ProjectedEuler | Integrator::Discrete { .. } => 1.0,
             Integrator::Rk4 => 4.0,
         };
         let step = evaluations * evaluation + pairs * self.observed_pair;

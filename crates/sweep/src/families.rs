@@ -141,7 +141,7 @@ pub(crate) fn read_call(key: &str, raw: &Raw, reader: CallReader) -> Result<Stri
             problem = problem.help(format!("did you mean `{nearest}`?"));
         }
         if !error.allowed.is_empty() {
-            problem = problem.help(format!("`{key}` is one of {}", error.allowed.join(", ")));
+            problem = problem.help(format!("allowed: {}", error.allowed.join(", ")));
         }
         problem
     })

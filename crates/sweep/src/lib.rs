@@ -6,6 +6,7 @@
 pub mod calibration;
 mod canonical;
 pub mod cell;
+pub mod choices;
 pub mod chunk;
 pub mod combinations;
 pub mod cost;

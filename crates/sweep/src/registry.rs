@@ -6,6 +6,7 @@
 use metasweep_dynamics::call::CallError;
 
 use crate::cell::Value;
+use crate::choices;
 
 /// Where a key may stand besides a grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,23 +181,18 @@ pub const PARAMETERS: &[Parameter] = &[
     grid("query_key", Kind::QueryKeyMatrix, Default::Text("identity"), "B = QᵀK, a family of matrices"),
     grid("query", Kind::Later(Column::Text), Default::Null, "Q, apart from K"),
     grid("key", Kind::Later(Column::Text), Default::Null, "K, apart from Q"),
-    grid(
-        "model",
-        Kind::Choice(&["attention"], &["kuramoto", "mean_shift"]),
-        Default::Text("attention"),
-        "the particle system",
-    ),
+    grid("model", Kind::Call(choices::read_system), Default::Text("attention"), "the particle system"),
     grid(
         "layer_norm",
-        Kind::Choice(&["post"], &["pre", "mix", "peri", "ngpt", "sqrt"]),
+        Kind::Call(choices::read_layer_norm),
         Default::Text("post"),
         "the layer-norm scheme (P2 §6.2)",
     ),
-    grid("radius", Kind::Later(Column::Number), Default::Number(1.0), "|x_i(0)| under pre, mix and peri"),
+    grid("radius", Kind::Number(Bound::Positive), Default::Number(1.0), "|x_i(0)| under pre, mix and peri"),
     grid("mask", Kind::Choice(&["full", "causal"], &[]), Default::Text("full"), "which tokens a token sees"),
     grid(
         "geometry",
-        Kind::Choice(&["sphere"], &["euclidean", "rescaled", "circle", "equiangular"]),
+        Kind::Choice(&["sphere", "euclidean", "rescaled", "circle", "equiangular"], &[]),
         Default::Text("sphere"),
         "where the tokens live",
     ),
@@ -211,27 +207,27 @@ pub const PARAMETERS: &[Parameter] = &[
     grid("feed_forward", Kind::Later(Column::Text), Default::Text("none"), "feed-forward layer (P0 (2.8))"),
     grid("frozen", Kind::Later(Column::Text), Default::Null, "fixed tokens (P3 Thm 5.2)"),
     grid("weights", Kind::Later(Column::Text), Default::Null, "masses of the tokens"),
-    grid("noise", Kind::Choice(&["none"], &["brownian"]), Default::Text("none"), "noise (P2 §7)"),
-    grid("kappa", Kind::Later(Column::Number), Default::Null, "inverse strength κ of the noise"),
-    grid("coupling", Kind::Later(Column::Number), Default::Null, "Kuramoto coupling K"),
-    grid("frequencies", Kind::Later(Column::Text), Default::Null, "Kuramoto frequencies ω_i"),
+    grid("noise", Kind::Choice(&["none", "brownian"], &[]), Default::Text("none"), "noise (P2 §7)"),
+    grid("kappa", Kind::Number(Bound::Positive), Default::Null, "inverse strength κ of the noise"),
+    grid("coupling", Kind::Number(Bound::Finite), Default::Null, "Kuramoto coupling K; 1 if it is not given"),
+    grid(
+        "frequencies",
+        Kind::Call(choices::read_frequencies),
+        Default::Null,
+        "Kuramoto frequencies ω_i; zero if they are not given",
+    ),
     grid(
         "exclude_self",
         Kind::Later(Column::Boolean),
         Default::Boolean(false),
         "hardmax without j = i (P2 §5.2)",
     ),
-    grid(
-        "residual",
-        Kind::Later(Column::Boolean),
-        Default::Boolean(true),
-        "discrete layers: keep x_i in the sum",
-    ),
+    grid("residual", Kind::Boolean, Default::Boolean(true), "discrete layers: keep x_i in the sum"),
     grid("precision", Kind::Choice(&["f64"], &["f32"]), Default::Text("f64"), "the scalar type"),
     time("horizon", Kind::Number(Bound::Positive), Default::Required, "the last time"),
     time(
         "integrator",
-        Kind::Choice(&["projected_euler", "rk4"], &["adaptive", "multiscale", "discrete"]),
+        Kind::Choice(&["projected_euler", "rk4", "discrete"], &["adaptive", "multiscale"]),
         Default::Required,
         "how time is stepped",
     ),

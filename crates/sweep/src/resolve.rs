@@ -15,8 +15,18 @@ use crate::sample::compact;
 use crate::setting::{Formula, Given, out_of_bounds, out_of_range};
 use crate::sweep::Input;
 
-/// initial, value, query_key, n, d.
-type Families = (String, String, String, usize, usize);
+/// What decides whether families are possible, and how tokens are drawn.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Families {
+    initial: String,
+    value: String,
+    query_key: String,
+    geometry: String,
+    /// Noise leaves the span of the tokens.
+    noisy: bool,
+    n: usize,
+    d: usize,
+}
 
 /// Resolves points, remembering what it found out about families.
 pub(crate) struct Resolver<'a> {
@@ -101,11 +111,17 @@ impl<'a> Resolver<'a> {
             Value::Integer(integer) => usize::try_from(integer).unwrap_or(0),
             _ => 0,
         };
-        let key = (text("initial"), text("value"), text("query_key"), size("n"), size("d"));
+        let key = Families {
+            initial: text("initial"),
+            value: text("value"),
+            query_key: text("query_key"),
+            geometry: text("geometry"),
+            noisy: text("noise") != "none",
+            n: size("n"),
+            d: size("d"),
+        };
         let inputs = self.inputs;
-        let found = self.checked.entry(key).or_insert_with_key(|(initial, value, query_key, n, d)| {
-            possible(initial, value, query_key, *n, *d, inputs)
-        });
+        let found = self.checked.entry(key).or_insert_with_key(|families| possible(families, inputs));
         let construction = found.clone().map_err(|(whose, reason)| {
             let at = |key: &str| point.get(key).map(|setting| &setting.at);
             let mut problem = Problem::new(
@@ -142,22 +158,29 @@ impl<'a> Resolver<'a> {
 
 /// Whether the families can be had at n and d; the files they read are tried.
 fn possible(
-    initial: &str,
-    value: &str,
-    query_key: &str,
-    n: usize,
-    d: usize,
+    families: &Families,
     inputs: &BTreeMap<String, Input>,
 ) -> Result<Construction, (&'static str, String)> {
+    let Families { initial, value, query_key, geometry, noisy, n, d } = families;
+    let (n, d) = (*n, *d);
     let drawn = Drawn::parse(initial, value, query_key).map_err(|error| ("initial", error.to_string()))?;
     drawn.initial.check(n, d).map_err(|reason| ("initial", reason))?;
     drawn.value.check(d).map_err(|reason| ("value", reason))?;
     drawn.query_key.check(d).map_err(|reason| ("query_key", reason))?;
-    if d < 2 {
+    if geometry == "equiangular" && drawn.initial.common_cosine().is_none() {
+        let reason = "equiangular tokens start with one common cosine: `equiangular(rho)` or `orthonormal`";
+        return Err(("initial", reason.to_owned()));
+    }
+    let unit = !matches!(geometry.as_str(), "euclidean" | "rescaled");
+    if d < 2 && unit {
         let reason = "the unit sphere of R^1 is two points, and nothing can move on it";
         return Err(("d", reason.to_owned()));
     }
-    let construction = initial::construction(&*drawn.initial, &*drawn.value, &*drawn.query_key, n, d);
+    let construction = if *noisy || geometry == "equiangular" {
+        Construction::Direct
+    } else {
+        initial::construction(&*drawn.initial, &*drawn.value, &*drawn.query_key, n, d)
+    };
     let files = |name: &str| inputs.get(name).map(|input| input.bytes.as_slice());
     let mut stream = Stream::new([0; 32], 0);
     if !drawn.initial.files().is_empty() {
@@ -199,6 +222,10 @@ fn step(
         .help("`tolerance` is for the adaptive integrators; give `step`"));
     }
     let Some(setting) = point.get("step") else {
+        if integrator == "discrete" {
+            parameters.insert("step".to_owned(), Value::Number(1.0));
+            return Ok("1.0".to_owned());
+        }
         return Err(Problem::new(grid_at, format!("`step` is missing: `{integrator}` has a fixed step"))
             .help("write in [time] for instance `step = 0.1`"));
     };

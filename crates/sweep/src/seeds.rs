@@ -25,8 +25,10 @@ pub enum Purpose {
     Value,
     /// QᵀK.
     QueryKey,
-    /// Brownian noise (reserved).
+    /// Brownian noise.
     Noise,
+    /// Kuramoto's frequencies.
+    Frequencies,
 }
 
 impl Purpose {
@@ -38,6 +40,7 @@ impl Purpose {
             Self::Value => "matrices.value",
             Self::QueryKey => "matrices.query_key",
             Self::Noise => "noise",
+            Self::Frequencies => "frequencies",
         }
     }
 }
@@ -136,6 +139,25 @@ pub fn matrix_key(
         parameters.push(("cell", cell.to_owned()));
     }
     key(engine, master_seed, purpose, &parameters)
+}
+
+/// The key of Brownian noise; the stream is the replica. `coordinates` of each of n tokens move; `base` is the length of
+/// the intervals that all refinements share (`metasweep_dynamics::noise`).
+#[must_use]
+pub fn noise_key(engine: u32, master_seed: i64, n: usize, coordinates: usize, base: f64) -> [u8; 32] {
+    let parameters = [
+        ("n", n.to_string()),
+        ("coordinates", coordinates.to_string()),
+        ("base", metasweep_dynamics::constant::text(base)),
+    ];
+    key(engine, master_seed, Purpose::Noise, &parameters)
+}
+
+/// The key of Kuramoto's frequencies; the stream is the replica. `law` is their canonical text.
+#[must_use]
+pub fn frequencies_key(engine: u32, master_seed: i64, n: usize, law: &str) -> [u8; 32] {
+    let parameters = [("n", n.to_string()), ("law", law.to_owned())];
+    key(engine, master_seed, Purpose::Frequencies, &parameters)
 }
 
 #[cfg(test)]

@@ -6,12 +6,14 @@ use metasweep_dynamics::ENGINE;
 use metasweep_dynamics::ensemble::Start;
 use metasweep_dynamics::initial::Construction;
 use metasweep_dynamics::matrices;
-use metasweep_dynamics::model::{Geometry, Integrator, LayerNorm, Mask, Model, Normalization};
+use metasweep_dynamics::model::{Geometry, Integrator, Mask, Model, Normalization, System};
+use metasweep_dynamics::noise::{self, Noise};
 use metasweep_dynamics::parameters::Parameters;
 use metasweep_dynamics::random::Stream;
 use metasweep_metastability::watch::Watch;
 
 use crate::cell::{Cell, Value, steps_until};
+use crate::choices;
 use crate::families::Drawn;
 use crate::seeds::{self, Purpose, Sharing};
 use crate::sweep::{Observe, Sweep};
@@ -59,14 +61,47 @@ impl<'a> Prepared<'a> {
             None => Arc::new(self.matrices(replica)?),
         };
         let tokens = self.tokens(replica)?;
-        Ok(Start { beta: self.cell.beta(), step: self.cell.step, tokens, parameters })
+        Ok(Start {
+            radius: self.cell.number("radius"),
+            coupling: self.coupling(),
+            frequencies: self.frequencies(replica)?,
+            noise: self.noise(replica)?,
+            ..Start::new(self.cell.beta(), self.cell.step, tokens, parameters)
+        })
     }
 
     fn tokens(&self, replica: u32) -> Result<Vec<f64>, String> {
         let (n, d) = (self.cell.n(), self.cell.d());
+        if self.model.geometry == Geometry::Equiangular {
+            let cosine = self.drawn.initial.common_cosine();
+            return cosine
+                .map(|cosine| vec![1.0 - cosine])
+                .ok_or_else(|| "The tokens are not equiangular.".to_owned());
+        }
         let key = seeds::initial_key(ENGINE, self.seed(), self.cell.text("initial"), n, d, self.construction);
         let mut stream = Stream::new(key, u64::from(replica));
         self.drawn.initial.draw(n, d, self.construction, &mut stream, &|name| self.file(name))
+    }
+
+    /// K; 1 where none is given.
+    fn coupling(&self) -> f64 {
+        coupling(self.cell)
+    }
+
+    fn frequencies(&self, replica: u32) -> Result<Vec<f64>, String> {
+        let Some(law) = self.cell.get("frequencies").text() else { return Ok(Vec::new()) };
+        let n = self.cell.n();
+        let key = seeds::frequencies_key(ENGINE, self.seed(), n, law);
+        let law = choices::frequencies(law).map_err(|error| error.to_string())?;
+        Ok(law.draw(n, &mut Stream::new(key, u64::from(replica))))
+    }
+
+    fn noise(&self, replica: u32) -> Result<Option<Noise>, String> {
+        let Some(kappa) = self.cell.get("kappa").number() else { return Ok(None) };
+        let (base, _) = noise::base(self.cell.step).ok_or("No Brownian path can be refined to this step.")?;
+        let coordinates = self.model.places() / self.model.n;
+        let key = seeds::noise_key(ENGINE, self.seed(), self.model.n, coordinates, base);
+        Ok(Some(Noise { key, stream: u64::from(replica), kappa }))
     }
 
     fn matrices(&self, replica: u32) -> Result<Parameters, String> {
@@ -106,20 +141,32 @@ impl<'a> Prepared<'a> {
     }
 }
 
-/// The model of a cell.
+/// K of Kuramoto's model; 1 where none is given.
+fn coupling(cell: &Cell) -> f64 {
+    cell.get("coupling").number().unwrap_or(1.0)
+}
+
+/// The model of a cell. Its texts have been read before: those of another engine would be at their defaults here.
 pub(crate) fn model(cell: &Cell) -> Model {
+    let default = Model::new(cell.n(), cell.carried());
     Model {
-        n: cell.n(),
-        d: cell.carried(),
+        system: choices::system(cell.text("model")).unwrap_or(default.system),
         normalization: normalization(cell),
         mask: if cell.text("mask") == "causal" { Mask::Causal } else { Mask::Full },
-        geometry: Geometry::Sphere,
-        layer_norm: LayerNorm::Post,
-        integrator: if cell.text("integrator") == "rk4" {
-            Integrator::Rk4
-        } else {
-            Integrator::ProjectedEuler
+        geometry: match cell.text("geometry") {
+            "circle" => Geometry::Circle,
+            "euclidean" => Geometry::Euclidean,
+            "rescaled" => Geometry::Rescaled,
+            "equiangular" => Geometry::Equiangular,
+            _ => Geometry::Sphere,
         },
+        layer_norm: choices::layer_norm(cell.text("layer_norm")).unwrap_or(default.layer_norm),
+        integrator: match cell.text("integrator") {
+            "rk4" => Integrator::Rk4,
+            "discrete" => Integrator::Discrete { residual: *cell.get("residual") != Value::Boolean(false) },
+            _ => Integrator::ProjectedEuler,
+        },
+        ..default
     }
 }
 
@@ -140,6 +187,12 @@ pub(crate) fn watch(cell: &Cell, observe: &Observe) -> Watch {
         Normalization::Softmax => 0.5,
         Normalization::Unnormalized => libm::exp(-beta) / 2.0,
     };
+    let speed = match model(cell).system {
+        System::Attention => 1.0,
+        System::Kuramoto => coupling(cell).abs(),
+        System::MeanShift { .. } => beta,
+    };
+    let relaxation = if speed > 0.0 { relaxation / speed } else { relaxation };
     Watch {
         series: observe.series.clone(),
         deltas: observe.deltas.clone(),

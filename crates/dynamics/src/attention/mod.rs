@@ -1,6 +1,6 @@
 //! The attention vector `A_i = Σ_h Σ_j w_ij V_h x_j` of every token of every lane.
 //!
-//! Called by the integrators through [`VectorField`](crate::integrators::VectorField). Two kernels do the work: [`symmetric`] for
+//! Called by the geometries, whose right sides it is the heart of. Two kernels do the work: [`symmetric`] for
 //! B = b·I, [`general`] for everything else; both are generic over how scores become weights.
 //! Adding a weight normalization that works row by row: one file with a [`Weighting`], one arm in
 //! [`Attention::evaluate`].
@@ -20,12 +20,12 @@ pub(crate) use gram::Gram;
 pub use gram::pair_index;
 
 use crate::ensemble::{EnsembleError, Start};
-use crate::integrators::{Clock, VectorField};
-use crate::model::{Mask, Model, Normalization};
+use crate::integrators::Clock;
+use crate::model::{Mask, Model, Normalization, System};
 use crate::simd::{Isa, Lanes, Pack, dispatch, exp_scalar};
 use general::General;
 use heads::{LaneHead, Score, lane_heads};
-use maps::{Apply, LaneMap, gather};
+pub(crate) use maps::{Apply, LaneMap, gather};
 use softmax::Softmax;
 use symmetric::Symmetric;
 use unnormalized::Unnormalized;
@@ -47,11 +47,31 @@ enum Schedule {
 }
 
 impl Schedule {
-    fn at(&self, _clock: Clock) -> &[LaneHead] {
+    fn at(&self, _clock: &Clock) -> &[LaneHead] {
         match self {
             Self::Constant(heads) => heads,
         }
     }
+}
+
+/// What an evaluation looks at; mostly the same tokens three times.
+#[derive(Clone, Copy)]
+pub(crate) struct Sources<'a> {
+    /// The tokens whose attention vectors are wanted, n × d: the queries.
+    pub tokens: &'a [Pack],
+    /// Those that they attend to, n × d: the keys.
+    pub others: &'a [Pack],
+    /// What V acts on, n × d.
+    pub values: &'a [Pack],
+    /// The Gram matrix of `tokens`, if it is known.
+    pub gram: Option<&'a [Pack]>,
+    /// What every score is multiplied by, besides β.
+    pub scale: Option<&'a Pack>,
+}
+
+/// Whether scores can come from the Gram matrix of unit tokens.
+fn is_symmetric(model: &Model) -> bool {
+    model.geometry.is_unit() && model.system != (System::MeanShift { blurring: false })
 }
 
 /// The attention vectors of an ensemble.
@@ -96,7 +116,14 @@ impl Attention {
         isa: Isa,
     ) -> Result<Self, EnsembleError> {
         let Model { n, d, .. } = *model;
-        let heads = lane_heads(starts, d, model.normalization)?;
+        let mut heads = lane_heads(starts, d, model.normalization)?;
+        if !is_symmetric(model) {
+            for head in &mut heads {
+                if matches!(head.score, Score::Symmetric) {
+                    head.score = Score::Mapped { query: None, key: None };
+                }
+            }
+        }
         let beta = gather(starts, |start| start.beta);
         let mut shift = Pack::ZERO;
         if model.normalization == Normalization::Unnormalized {
@@ -131,14 +158,9 @@ impl Attention {
         })
     }
 
-    fn evaluate<W: Weighting>(
-        &mut self,
-        clock: Clock,
-        tokens: &[Pack],
-        gram: Option<&[Pack]>,
-        out: &mut [Pack],
-    ) {
+    fn evaluate<W: Weighting>(&mut self, clock: &Clock, sources: Sources<'_>, out: &mut [Pack]) {
         let Self { causal, n, d, lanes, isa, .. } = *self;
+        let Sources { tokens, others, values: carried, gram, scale } = sources;
         let heads = self.schedule.at(clock);
         let products = match gram {
             Some(gram) => gram,
@@ -150,11 +172,13 @@ impl Attention {
         };
         for (index, head) in heads.iter().enumerate() {
             let (values, factor, self_term) = match &head.value {
-                LaneMap::Scalar(c) => (tokens, c, self.self_term),
-                map => (image(map, tokens, d, lanes, isa, &mut self.values), &ONE, true),
+                LaneMap::Scalar(c) => (carried, c, self.self_term),
+                map => (image(map, carried, d, lanes, isa, &mut self.values), &ONE, true),
             };
+            let scaled =
+                scale.map(|scale| Pack(std::array::from_fn(|lane| head.kappa.0[lane] * scale.0[lane])));
             let (kappa, add, scratch, weighting) =
-                (&head.kappa, index > 0, &mut self.scratch, PhantomData::<W>);
+                (scaled.as_ref().unwrap_or(&head.kappa), index > 0, &mut self.scratch, PhantomData::<W>);
             match &head.score {
                 Score::Symmetric => {
                     let shift = if W::SUMS { kappa } else { &self.shift };
@@ -184,7 +208,7 @@ impl Attention {
                 }
                 Score::Mapped { query, key } => {
                     let queries = mapped(query.as_ref(), tokens, d, lanes, isa, &mut self.queries);
-                    let keys = mapped(key.as_ref(), tokens, d, lanes, isa, &mut self.keys);
+                    let keys = mapped(key.as_ref(), others, d, lanes, isa, &mut self.keys);
                     let (rank, shift) = (keys.len() / n, &self.shift);
                     dispatch(
                         General::<W> {
@@ -241,20 +265,22 @@ fn image<'a>(
     buffer
 }
 
-impl VectorField for Attention {
-    fn attention(&mut self, clock: Clock, tokens: &[Pack], gram: Option<&[Pack]>, out: &mut [Pack]) {
+impl Attention {
+    /// `A_i` (n × d), up to the factor that [`scaled_step`](Self::scaled_step) knows.
+    pub(crate) fn attention(&mut self, clock: &Clock, sources: Sources<'_>, out: &mut [Pack]) {
         match self.normalization {
-            Normalization::Softmax => self.evaluate::<Softmax>(clock, tokens, gram, out),
-            Normalization::Unnormalized => self.evaluate::<Unnormalized>(clock, tokens, gram, out),
+            Normalization::Softmax => self.evaluate::<Softmax>(clock, sources, out),
+            Normalization::Unnormalized => self.evaluate::<Unnormalized>(clock, sources, out),
         }
     }
 
-    fn uses_gram(&self) -> bool {
+    /// Whether the Gram matrix of the tokens is made use of.
+    pub(crate) fn uses_gram(&self) -> bool {
         !self.gram.is_empty()
     }
 
     /// `η e^shift`, in two halves: neither e^β alone nor a product on the way overflows where the result does not.
-    fn scaled_step(&self, step: &Pack) -> Pack {
+    pub(crate) fn scaled_step(&self, step: &Pack) -> Pack {
         let mut scaled = *step;
         for (step, half) in scaled.0.iter_mut().zip(self.half_factor.0) {
             *step = *step * half * half;

@@ -73,6 +73,10 @@ impl InitialLaw for Equiangular {
         format!("equiangular({})", constant::text(self.rho))
     }
 
+    fn common_cosine(&self) -> Option<f64> {
+        Some(self.rho)
+    }
+
     fn check(&self, n: usize, d: usize) -> Result<(), String> {
         at_least_one(n, d)?;
         let rho = constant::text(self.rho);

@@ -74,6 +74,11 @@ pub trait InitialLaw: fmt::Debug + Send + Sync {
     /// The mathematical reason why not, one sentence.
     fn check(&self, n: usize, d: usize) -> Result<(), String>;
 
+    /// ⟨x_i, x_j⟩ for i ≠ j, if it is the same number for all pairs and replicas: then a start of `geometry = "equiangular"`.
+    fn common_cosine(&self) -> Option<f64> {
+        None
+    }
+
     /// How to draw if V = c·I and QᵀK = b·I, so that the dynamics depends on the Gram matrix alone.
     fn construction_in_span(&self, _n: usize, _d: usize) -> Construction {
         Construction::Direct

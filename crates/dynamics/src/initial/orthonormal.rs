@@ -22,6 +22,10 @@ impl InitialLaw for Orthonormal {
         "orthonormal".to_owned()
     }
 
+    fn common_cosine(&self) -> Option<f64> {
+        Some(0.0)
+    }
+
     fn check(&self, n: usize, d: usize) -> Result<(), String> {
         at_least_one(n, d)?;
         if n <= d {

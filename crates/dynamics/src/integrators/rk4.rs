@@ -4,8 +4,7 @@
 //! B = b·I is taken at its value on the sphere: a smooth extension of the field, hence order 4.
 #![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
 
-use super::{Integrator, Stage, VectorField};
-use crate::geometry::sphere::{Land, Landing, Project};
+use super::{Integrator, Landing, Rates, Stage, VectorField};
 use crate::simd::{Kernel, Lanes, Pack, dispatch, groups};
 
 pub(crate) struct Rk4 {
@@ -29,20 +28,24 @@ impl Integrator for Rk4 {
     }
 
     fn step(&mut self, field: &mut dyn VectorField, stage: Stage) -> Landing {
-        let Stage { clock, tokens, gram, step, d, lanes, isa } = stage;
+        let Stage { clock, state, gram, step, lanes, isa, .. } = stage;
         let half = Pack(step.0.map(|step| 0.5 * step));
-        // Weight of each slope in the mean, and how far along it the next stage lies.
-        let tableau = [(1.0 / 6.0, half), (1.0 / 3.0, half), (1.0 / 3.0, step), (1.0 / 6.0, Pack::ZERO)];
+        // Weight of each slope in the mean, how far along it the next stage lies, and when the stage is.
+        let tableau = [
+            (1.0 / 6.0, half, 0.0),
+            (1.0 / 3.0, half, 0.5),
+            (1.0 / 3.0, step, 0.5),
+            (1.0 / 6.0, Pack::ZERO, 1.0),
+        ];
         self.mean.fill(Pack::ZERO);
-        for (index, (weight, ahead)) in tableau.iter().enumerate() {
-            let (point, gram) = if index == 0 { (&*tokens, gram) } else { (&*self.point, None) };
-            field.attention(clock, point, gram, &mut self.slope);
-            dispatch(Project { tokens: point, velocity: &mut self.slope, d, lanes }, isa);
+        for (index, (weight, ahead, share)) in tableau.iter().enumerate() {
+            let (point, gram) = if index == 0 { (&*state, gram) } else { (&*self.point, None) };
+            field.slope(&clock.ahead(*share), point, gram, &mut self.slope);
             let (mean, point, slope) = (&mut self.mean, &mut self.point, &self.slope);
             let next = (index < 3).then_some(&mut **point);
-            dispatch(Advance { tokens, slope, weight: *weight, ahead, mean, next, lanes }, isa);
+            dispatch(Advance { tokens: state, slope, weight: *weight, ahead, mean, next, lanes }, isa);
         }
-        dispatch(Land { tokens, velocity: &self.mean, step: &step, d, lanes }, isa)
+        field.land(&clock, state, &self.mean, Rates::Slope, &step)
     }
 }
 

@@ -1,11 +1,11 @@
 //! `post`: s_i = 1, the flow of P0 (SA), (USA).
 
-use super::Scheme;
+use super::{Scheme, Sight};
 use crate::integrators::Clock;
 use crate::simd::Pack;
 
 pub(crate) struct Post;
 
 impl Scheme for Post {
-    fn divide(&self, _clock: Clock, _attention: &mut [Pack]) {}
+    fn apply(&self, _clock: &Clock, _sight: Sight<'_>, _attention: &mut [Pack], _growth: &mut [Pack]) {}
 }

@@ -26,11 +26,13 @@ fn run(model: &Model, starts: &[Start], isa: Isa, steps: usize) -> Ensemble {
 fn starts(random: &mut Random, n: usize, d: usize, heads: usize, shared: bool, count: usize) -> Vec<Start> {
     let first = random.parameters(HEADS[heads], d);
     (0..count)
-        .map(|_| Start {
-            beta: 9.0 * random.uniform(),
-            step: 0.2 * random.uniform(),
-            tokens: random.sphere(n, d),
-            parameters: if shared { Arc::clone(&first) } else { random.parameters(HEADS[heads], d) },
+        .map(|_| {
+            Start::new(
+                9.0 * random.uniform(),
+                0.2 * random.uniform(),
+                random.sphere(n, d),
+                if shared { Arc::clone(&first) } else { random.parameters(HEADS[heads], d) },
+            )
         })
         .collect()
 }

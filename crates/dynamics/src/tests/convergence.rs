@@ -7,12 +7,7 @@ use crate::simd::Isa;
 
 /// The tokens at time 1 with 2^level steps.
 fn at_one(model: &Model, tokens: &[f64], steps: u32) -> Vec<f64> {
-    let start = Start {
-        beta: 1.5,
-        step: 1.0 / f64::from(steps),
-        tokens: tokens.to_vec(),
-        parameters: scalar(0.8, 1.2),
-    };
+    let start = Start::new(1.5, 1.0 / f64::from(steps), tokens.to_vec(), scalar(0.8, 1.2));
     let mut ensemble = ensemble(model, &[start], Isa::widest());
     for _ in 0..steps {
         ensemble.step();

@@ -13,7 +13,7 @@ use crate::parameters::{Head, Operator, Parameters, QueryKey};
 use crate::simd::Isa;
 
 fn start(beta: f64, step: f64, tokens: &[f64], parameters: &Arc<Parameters>) -> Start {
-    Start { beta, step, tokens: tokens.to_vec(), parameters: Arc::clone(parameters) }
+    Start::new(beta, step, tokens.to_vec(), Arc::clone(parameters))
 }
 
 #[test]

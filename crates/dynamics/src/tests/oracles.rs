@@ -9,7 +9,7 @@ use crate::parameters::{Head, Operator, Parameters, QueryKey};
 use crate::simd::Isa;
 
 fn single(model: &Model, beta: f64, step: f64, tokens: &[f64], parameters: &Arc<Parameters>) -> Ensemble {
-    let start = Start { beta, step, tokens: tokens.to_vec(), parameters: Arc::clone(parameters) };
+    let start = Start::new(beta, step, tokens.to_vec(), Arc::clone(parameters));
     ensemble(model, &[start], Isa::widest())
 }
 

@@ -84,7 +84,7 @@ fn step(model: &Model, start: &Start) -> Vec<f64> {
             .collect()
     };
     match model.integrator {
-        Integrator::ProjectedEuler => {
+        Integrator::ProjectedEuler | Integrator::Discrete { .. } => {
             normalized(&moved(&start.tokens, start.step, &attention(&start.tokens)), d)
         }
         Integrator::Rk4 => {
@@ -114,11 +114,13 @@ fn one_step_is_the_formula() {
                 let hottest = if model.normalization == Normalization::Softmax { 9.0 } else { 1.0 };
                 let step_size = if model.integrator == Integrator::Rk4 { 0.01 } else { 0.1 };
                 let starts: Vec<Start> = (0..3)
-                    .map(|_| Start {
-                        beta: hottest * random.uniform(),
-                        step: step_size,
-                        tokens: random.sphere(n, d),
-                        parameters: random.parameters(heads, d),
+                    .map(|_| {
+                        Start::new(
+                            hottest * random.uniform(),
+                            step_size,
+                            random.sphere(n, d),
+                            random.parameters(heads, d),
+                        )
                     })
                     .collect();
                 let mut ensemble = ensemble(&model, &starts, Isa::widest());

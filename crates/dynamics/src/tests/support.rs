@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nalgebra::DMatrix;
 
 use crate::ensemble::{Ensemble, Start};
-use crate::model::{Geometry, Integrator, LayerNorm, Mask, Model, Normalization};
+use crate::model::{Integrator, Mask, Model, Normalization};
 use crate::parameters::{Head, Operator, Parameters, QueryKey};
 use crate::simd::Isa;
 
@@ -83,7 +83,7 @@ pub fn scalar(b: f64, c: f64) -> Arc<Parameters> {
 }
 
 pub fn model(n: usize, d: usize, normalization: Normalization, mask: Mask, integrator: Integrator) -> Model {
-    Model { n, d, normalization, mask, geometry: Geometry::Sphere, layer_norm: LayerNorm::Post, integrator }
+    Model { normalization, mask, integrator, ..Model::new(n, d) }
 }
 
 pub const NORMALIZATIONS: [Normalization; 2] = [Normalization::Softmax, Normalization::Unnormalized];
