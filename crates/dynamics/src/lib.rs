@@ -43,8 +43,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod array_file;
 mod attention;
 pub mod call;
+pub mod complex;
 pub mod constant;
 pub mod ensemble;
 mod geometry;
@@ -57,6 +59,7 @@ pub mod npy;
 pub mod parameters;
 pub mod quantile;
 pub mod random;
+pub mod safetensors;
 pub mod simd;
 
 #[cfg(test)]

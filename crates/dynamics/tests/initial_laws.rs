@@ -1,6 +1,6 @@
 //! Initial tokens have the Gram matrix, or the law of it, that they should; bounds as in `random_laws.rs`.
 
-use metasweep_dynamics::initial::{self, Construction};
+use metasweep_dynamics::initial::{self, Construction, Space};
 use metasweep_dynamics::random::Stream;
 
 const KOLMOGOROV: f64 = 2.694;
@@ -8,7 +8,7 @@ const N: u64 = 20_000;
 
 fn draw(law: &str, n: usize, d: usize, construction: Construction, replica: u64) -> Vec<f64> {
     let law = initial::parse(law).unwrap();
-    law.draw(n, d, construction, &mut Stream::new([7; 32], replica), &|_| None).unwrap()
+    law.draw(n, d, construction, Space::Sphere, &mut Stream::new([7; 32], replica), &|_| None).unwrap()
 }
 
 fn cosine(tokens: &[f64], width: usize, i: usize, j: usize) -> f64 {
@@ -148,7 +148,9 @@ fn tokens_of_a_file_are_normalized() {
     let law = initial::parse("file(x0.npy)").unwrap();
     assert_eq!(law.files(), ["x0.npy"]);
     let mut stream = Stream::new([0; 32], 0);
-    let mut read = |bytes: &[u8], n, d| law.draw(n, d, Construction::Direct, &mut stream, &|_| Some(bytes));
+    let mut read = |bytes: &[u8], n, d| {
+        law.draw(n, d, Construction::Direct, Space::Sphere, &mut stream, &|_| Some(bytes))
+    };
     assert_eq!(read(&npy(2, 2, &[3.0, 4.0, 0.0, -2.0]), 2, 2).unwrap(), [0.6, 0.8, 0.0, -1.0]);
     assert!(read(&npy(2, 2, &[3.0, 4.0, 0.0, 0.0]), 2, 2).unwrap_err().contains("Row 1"));
     assert!(read(&npy(2, 2, &[3.0, 4.0, 0.0, 1.0]), 2, 3).unwrap_err().contains("2 × 3 is needed"));

@@ -100,7 +100,7 @@ fn canonical_texts_and_mistakes() {
     let error = matrices::parse("-identty", Role::QueryKey).unwrap_err();
     assert_eq!(
         (error.nearest.as_deref(), &error.allowed[..]),
-        (Some("-identity"), &USAGES.map(String::from)[..7])
+        (Some("-identity"), &USAGES.map(String::from)[..9])
     );
     let error = matrices::parse("query_key", Role::QueryKey).unwrap_err();
     assert!(!error.allowed.contains(&"query_key".to_owned()));

@@ -7,8 +7,11 @@
 
 use std::collections::BTreeMap;
 
+use metasweep_dynamics::initial::{self, Space};
+
 use crate::cell::Value;
 use crate::diagnostic::{Place, Problem};
+use crate::families;
 use crate::grid::Point;
 
 /// The parameters of a cell, defaults included, by key.
@@ -28,7 +31,18 @@ pub struct Rule {
 }
 
 /// All rules.
-pub const RULES: &[Rule] = &[];
+pub const RULES: &[Rule] = &[Rule {
+    keys: &["initial", "geometry"],
+    broken: starts_off_the_sphere,
+    reason: "this law's tokens are points of R^d of any length, and the tokens of this geometry are unit vectors",
+    instead: "take `geometry = \"euclidean\"` or `\"rescaled\"`, or a law of the sphere: a normalized `gaussian` token \
+              is a `uniform_sphere` one",
+}];
+
+fn starts_off_the_sphere(parameters: &Parameters) -> bool {
+    families::space(text(parameters, "geometry")) == Space::Sphere
+        && initial::parse(text(parameters, "initial")).is_ok_and(|law| !law.on_sphere())
+}
 
 /// A text parameter; empty where it is null.
 #[must_use]

@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use metasweep_dynamics::initial::{self, Construction};
+use metasweep_dynamics::initial::{self, Construction, Space};
 use metasweep_dynamics::random::Stream;
 
 use crate::cell::{Cell, Value, canonical, name_of};
 use crate::combinations;
 use crate::diagnostic::{Place, Problem, continued, listed, shown};
-use crate::families::Drawn;
+use crate::families::{Drawn, space};
 use crate::grid::Point;
 use crate::registry::{self, Kind, PARAMETERS, Parameter};
 use crate::sample::compact;
 use crate::setting::{Formula, Given, out_of_bounds, out_of_range};
 use crate::sweep::Input;
 
-/// initial, value, query_key, n, d.
-type Families = (String, String, String, usize, usize);
+/// initial, value, query_key, n, d, where the tokens live.
+type Families = (String, String, String, usize, usize, Space);
 
 /// Resolves points, remembering what it found out about families.
 pub(crate) struct Resolver<'a> {
@@ -101,10 +101,11 @@ impl<'a> Resolver<'a> {
             Value::Integer(integer) => usize::try_from(integer).unwrap_or(0),
             _ => 0,
         };
-        let key = (text("initial"), text("value"), text("query_key"), size("n"), size("d"));
+        let space = space(&text("geometry"));
+        let key = (text("initial"), text("value"), text("query_key"), size("n"), size("d"), space);
         let inputs = self.inputs;
-        let found = self.checked.entry(key).or_insert_with_key(|(initial, value, query_key, n, d)| {
-            possible(initial, value, query_key, *n, *d, inputs)
+        let found = self.checked.entry(key).or_insert_with_key(|(initial, value, query_key, n, d, space)| {
+            possible(initial, value, query_key, *n, *d, *space, inputs)
         });
         let construction = found.clone().map_err(|(whose, reason)| {
             let at = |key: &str| point.get(key).map(|setting| &setting.at);
@@ -147,6 +148,7 @@ fn possible(
     query_key: &str,
     n: usize,
     d: usize,
+    space: Space,
     inputs: &BTreeMap<String, Input>,
 ) -> Result<Construction, (&'static str, String)> {
     let drawn = Drawn::parse(initial, value, query_key).map_err(|error| ("initial", error.to_string()))?;
@@ -161,7 +163,10 @@ fn possible(
     let files = |name: &str| inputs.get(name).map(|input| input.bytes.as_slice());
     let mut stream = Stream::new([0; 32], 0);
     if !drawn.initial.files().is_empty() {
-        drawn.initial.draw(n, d, construction, &mut stream, &files).map_err(|reason| ("initial", reason))?;
+        drawn
+            .initial
+            .draw(n, d, construction, space, &mut stream, &files)
+            .map_err(|reason| ("initial", reason))?;
     }
     for (key, family) in [("value", &drawn.value), ("query_key", &drawn.query_key)] {
         if !family.files().is_empty() {

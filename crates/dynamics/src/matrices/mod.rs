@@ -20,6 +20,7 @@ use std::fmt;
 use nalgebra::DMatrix;
 
 use crate::call::{Call, CallError};
+use crate::complex::Complex;
 use crate::initial::Files;
 use crate::parameters::{Head, Operator, Parameters, QueryKey};
 use crate::random::Stream;
@@ -30,6 +31,9 @@ mod gaussian;
 mod goe;
 mod query_key;
 mod scalar;
+mod solve;
+mod spectrum;
+mod uniform;
 mod wishart;
 
 /// Which of the two matrices a family is for: some are normalized differently, `query_key` is a value alone.
@@ -81,6 +85,11 @@ pub trait MatrixFamily: fmt::Debug + Send + Sync {
         false
     }
 
+    /// The d eigenvalues, complex pairs as neighbours, if every matrix of the family has the same.
+    fn spectrum(&self, d: usize) -> Option<Vec<Complex>> {
+        self.is_scalar().map(|factor| vec![Complex::real(factor); d])
+    }
+
     /// Whether it is drawn by itself or made from QᵀK.
     fn rule(&self) -> ValueRule {
         ValueRule::Own
@@ -100,17 +109,28 @@ pub trait MatrixFamily: fmt::Debug + Send + Sync {
 }
 
 /// How each family is written; the last two only as a value.
-pub const USAGES: [&str; 9] = [
+pub const USAGES: [&str; 11] = [
     "identity",
     "-identity",
     "diag(a, b, …)",
+    "spectrum(1, 0.1+0.08i, …; basis=haar)",
     "gaussian",
     "goe",
     "wishart",
+    "uniform",
     "file(v.npy)",
     "query_key",
     "-query_key",
 ];
+
+/// How the families of this role are written.
+#[must_use]
+pub fn usages(role: Role) -> &'static [&'static str] {
+    match role {
+        Role::Value => &USAGES,
+        Role::QueryKey => &USAGES[..USAGES.len() - 2],
+    }
+}
 
 /// The family that `text` names.
 ///
@@ -124,13 +144,16 @@ pub fn parse(text: &str, role: Role) -> Result<Box<dyn MatrixFamily>, CallError>
         ("gaussian", _) => Box::new(gaussian::Gaussian::from_call(&call, role)?),
         ("goe", _) => Box::new(goe::Goe::from_call(&call)?),
         ("wishart", _) => Box::new(wishart::Wishart::from_call(&call)?),
+        ("spectrum", _) => Box::new(spectrum::Spectrum::from_call(&call)?),
+        ("uniform", _) => Box::new(uniform::Uniform::from_call(&call)?),
         ("file", _) => Box::new(file::MatrixFile::from_call(&call)?),
         ("query_key" | "-query_key", Role::Value) => Box::new(query_key::FromQueryKey::from_call(&call)?),
-        (name, Role::Value) => {
-            return Err(CallError::unknown(call.name.position, "a family of values V", name, &USAGES));
-        }
-        (name, Role::QueryKey) => {
-            return Err(CallError::unknown(call.name.position, "a family of QᵀK", name, &USAGES[..7]));
+        (name, role) => {
+            let kind = match role {
+                Role::Value => "a family of values V",
+                Role::QueryKey => "a family of QᵀK",
+            };
+            return Err(CallError::unknown(call.name.position, kind, name, usages(role)));
         }
     })
 }
