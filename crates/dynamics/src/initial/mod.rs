@@ -285,4 +285,21 @@ mod tests {
         let circle = "wrapped_normal_mixture(1@0; sigma=1)";
         assert_eq!(choose(circle, "identity", "identity", 4, 5), Construction::Direct);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_answered(
+            name in "wrapped_normal_mixture|hypercube|gaussian|file|angles",
+            inside in "(0.5@[0-9.pi-]{1,4}, 0.5@)?[-+0-9.,;=@i() a-z]{0,12}(; ?sigma=[0-9.]{1,3}(, elevation=[a-z0-9./]{1,6})?)?",
+        ) {
+            let text = format!("{name}({inside})");
+            match parse(&text) {
+                Err(error) => proptest::prop_assert!(text.is_char_boundary(error.position)),
+                Ok(law) => {
+                    let canonical = law.canonical();
+                    proptest::prop_assert_eq!(parse(&canonical).unwrap().canonical(), canonical);
+                }
+            }
+        }
+    }
 }

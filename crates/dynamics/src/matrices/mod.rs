@@ -217,3 +217,27 @@ fn product(left: &DMatrix<f64>, right: &DMatrix<f64>) -> DMatrix<f64> {
     }
     product
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_answered(
+            name in "spectrum|diag|file|uniform|goe",
+            inside in "[-+0-9.,;=@i() a-z]{0,30}",
+        ) {
+            for role in [Role::Value, Role::QueryKey] {
+                let text = format!("{name}({inside})");
+                match parse(&text, role) {
+                    Err(error) => proptest::prop_assert!(text.is_char_boundary(error.position)),
+                    Ok(family) => {
+                        let canonical = family.canonical();
+                        proptest::prop_assert_eq!(parse(&canonical, role).unwrap().canonical(), canonical);
+                    }
+                }
+            }
+        }
+    }
+}
