@@ -74,10 +74,12 @@ impl ArrayFile {
         }
         .map_err(|reason| format!("`{name}` cannot be read: {reason}"))?;
         if array.shape != [rows, columns] {
-            let shape = listed(&array.shape, " × ");
-            return Err(format!(
-                "`{name}` holds an array of shape {shape}, but {rows} × {columns} is needed."
-            ));
+            let found = match &array.shape[..] {
+                [] => "a single number".to_owned(),
+                [length] => format!("a list of {length} numbers"),
+                shape => format!("an array of shape {}", listed(shape, " × ")),
+            };
+            return Err(format!("`{name}` holds {found}, but {rows} × {columns} is needed."));
         }
         if let Some(at) = array.values.iter().position(|value| !value.is_finite()) {
             let (row, column) = (at / columns, at % columns);
@@ -113,6 +115,15 @@ mod tests {
         assert!(read("file(a.npy)", 3, 2).contains("2 × 3, but 3 × 2"));
         assert!(read("file(a.npy)", 2, 3).contains("row 0, column 1"));
         assert!(read("file(b.npy)", 2, 3).contains("b.npy"));
+        let header = br#"{"one":{"dtype":"F64","shape":[],"data_offsets":[0,8]},"w":{"dtype":"F32","shape":[2],"data_offsets":[8,16]}}"#;
+        let mut tensors = (header.len() as u64).to_le_bytes().to_vec();
+        tensors.extend(header);
+        tensors.extend([0; 16]);
+        let files = |_: &str| Some(&tensors[..]);
+        for (tensor, found) in [("one", "a single number"), ("w", "a list of 2 numbers")] {
+            let array = file(&format!("file(a.safetensors; tensor={tensor})")).unwrap();
+            assert!(array.read_matrix(2, 2, &files).unwrap_err().contains(found), "{tensor}");
+        }
     }
 
     #[test]

@@ -10,7 +10,9 @@ use crate::random::Stream;
 /// Independent tokens. The azimuth θ, on the great circle of the first two coordinates, is drawn from the mixture
 /// `Σ_k w_k N(θ_k, σ²)` of normals wrapped around the circle. The elevation φ is uniform on [−e, e]:
 ///
-///     x = (cos φ cos θ, cos φ sin θ, sin φ · u),
+/// ```text
+/// x = (cos φ cos θ, cos φ sin θ, sin φ · u),
+/// ```
 ///
 /// u the third unit vector if d = 3, else uniform on the unit sphere of the other d − 2 coordinates. By default e = 0,
 /// and the tokens lie on the circle. P4's scenario 2 is d = 3, e = π/2: uniform in the angle, not in the area.
