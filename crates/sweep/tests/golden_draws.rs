@@ -4,7 +4,7 @@
 //! `METASWEEP_BLESS=1 cargo test -p metasweep-sweep --test golden_draws`.
 
 use metasweep_dynamics::ENGINE;
-use metasweep_dynamics::initial::{self, Construction};
+use metasweep_dynamics::initial::{self, Construction, Space};
 use metasweep_dynamics::matrices::{self, Role};
 use metasweep_dynamics::parameters::Operator;
 use metasweep_dynamics::random::Stream;
@@ -53,7 +53,8 @@ fn stream() -> Value {
 fn tokens(text: &str, n: usize, d: usize, construction: Construction, replica: u64) -> Value {
     let law = initial::parse(text).unwrap();
     let key = seeds::initial_key(ENGINE, SEED, &law.canonical(), n, d, construction);
-    let values = law.draw(n, d, construction, &mut Stream::new(key, replica), &|_| None).unwrap();
+    let values =
+        law.draw(n, d, construction, Space::Sphere, &mut Stream::new(key, replica), &|_| None).unwrap();
     json!({
         "purpose": "initial", "initial": law.canonical(), "n": n, "d": d, "construction": construction.name(),
         "replica": replica, "key": hex(&key), "values": numbers(&values),
@@ -106,6 +107,21 @@ fn draws() -> Value {
             matrix(Purpose::QueryKey, "gaussian", 5, Sharing::Replica, 7),
             matrix(Purpose::QueryKey, "goe", 4, Sharing::Replica, 7),
             noise(),
+            tokens("hypercube(5)", 3, 4, Direct, 2),
+            tokens("gaussian", 3, 4, Direct, 2),
+            tokens("gaussian(0.3)", 3, 4, Bartlett, 2),
+            tokens("hemisphere", 6, 3, Direct, 2),
+            tokens("hemisphere", 6, 512, Bartlett, 2),
+            tokens("wrapped_normal_mixture(0.2@pi/2, 0.5@0, 0.3@4pi/3; sigma=0.2)", 40, 2, Direct, 2),
+            tokens("wrapped_normal_mixture(1/3@1, 2/3@-100; sigma=2)", 40, 4, Direct, 2),
+            tokens("wrapped_normal_mixture(0.5@0, 0.5@pi; sigma=0.2, elevation=uniform)", 40, 3, Direct, 2),
+            tokens("wrapped_normal_mixture(1@0; sigma=1, elevation=0.5)", 9, 5, Direct, 2),
+            matrix(Purpose::Value, "uniform", 4, Sharing::Replica, 7),
+            matrix(Purpose::QueryKey, "uniform", 4, Sharing::Replica, 7),
+            matrix(Purpose::Value, "spectrum(1.35, -0.07, 0.25)", 3, Sharing::Replica, 7),
+            matrix(Purpose::QueryKey, "spectrum(1, 0.1+0.08i)", 3, Sharing::Sweep, 7),
+            matrix(Purpose::Value, "spectrum(2, 1; basis=gaussian)", 2, Sharing::Replica, 7),
+            matrix(Purpose::Value, "spectrum(1, -0.05+0.25i, -1-0.5i; basis=gaussian)", 5, Sharing::Replica, 7),
         ],
     })
 }
