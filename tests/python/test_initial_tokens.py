@@ -41,9 +41,13 @@ def draw(golden):
         parameters = {name: golden[name] for name in ("n", "d", "initial", "construction")}
         rows = again.tokens(seed, replica, **parameters)
     elif golden["purpose"] == "noise":
-        parameters = {name: golden[name] for name in ("n", "kappa")}
-        stream = again.Stream(again.key(seed, "noise", parameters), replica)
-        rows = [[stream.normal() for _ in range(16)]]
+        n, coordinates, step = golden["n"], golden["coordinates"], golden["step"]
+        rows = [again.noise_increments(seed, replica, n, coordinates, step, k) for k in golden["steps"]]
+        base, _ = again.noise_base(step)
+        parameters = {"n": n, "coordinates": coordinates, "base": again.number_text(base)}
+    elif golden["purpose"] == "frequencies":
+        parameters = {"n": golden["n"], "law": golden["law"]}
+        rows = [again.normal_frequencies(seed, replica, golden["n"], golden["law"])]
     else:
         parameters = {name: golden[name] for name in ("d", "family", "sharing")}
         rows = again.matrix(seed, replica, golden["purpose"], **parameters, cell=golden["cell"])
