@@ -29,8 +29,9 @@ def staircase(dataset: Dataset) -> tuple[str, list[str]]:
 def layer_norms(dataset: Dataset) -> tuple[str, list[str]]:
     rows = dataset.table("series").filter(pl.col("t").is_in([0.0, 2.0, 5.0, 10.0, 20.0])).sort("value", "layer_norm", "t").collect()
     lines = [
-        "The figure shows the mean cosine over depth, d = 512, β = √d, random weights: it grows fastest under `post`, slowly under `pre`, `peri` and "
-        "`sqrt`, with `ngpt` in between. Mean, and the 0.05 and 0.95 quantiles over replicas.",
+        "The figure shows the mean cosine over depth, d = 512, β = √d, random weights: fastest under `post`, delayed by the other layer norms. The weights "
+        "are not printed; V here has N(0, 1) entries, so ‖A‖ is of order √d = 23 and schemes that do not divide by it (`post`, `sqrt`, `mix` before its switch) "
+        "are that much faster. With V = QᵀK = I and β = √d tokens see little but themselves, and nothing moves. Mean, and the 0.05 and 0.95 quantiles over replicas.",
         "",
         "| QᵀK, V | layer norm | t = 2 | 5 | 10 | 20 |",
         "|---|---|---|---|---|---|",
@@ -107,19 +108,20 @@ def noise(dataset: Dataset) -> tuple[str, list[str]]:
         dataset.table("series")
         .filter(pl.col("t") >= 20)
         .group_by("d", "beta", "kappa")
-        .agg(pl.col("order_mean").mean(), pl.col("n").first())
+        .agg(pl.col("mean_cosine_mean").mean(), pl.col("n").first())
         .sort("d", "beta", "kappa")
         .collect()
     )
     lines = [
         "At β = 0 the uniform law is the only stationary one for κ ≤ d; above, a branch with order r = I_{d/2}(κr)/I_{d/2−1}(κr) appears (P2 §7 for d = 2). "
-        "Mean of the order parameter over t ∈ [20, 40] and replicas; with n tokens a disordered state has one of about 1/√n = "
+        "Here r is the root of the mean of ‖(1/n)Σx_i‖² = 1/n + (1 − 1/n)·`mean_cosine` over t ∈ [20, 40] and replicas; of independent tokens it is 1/√n = "
         f"{1 / math.sqrt(rows['n'][0]):.2f}.",
         "",
         "| d | β | κ | order | branch |",
         "|---|---|---|---|---|",
     ]
-    for d, beta, kappa, order, _ in rows.iter_rows():
+    for d, beta, kappa, cosine, n in rows.iter_rows():
+        order = math.sqrt(max(0.0, 1 / n + (1 - 1 / n) * cosine))
         theory = f"{branch(kappa, d) if kappa > d else 0.0:.3f}" if beta == 0 else "–"
         lines.append(f"| {d} | {beta:g} | {kappa:g} | {order:.3f} | {theory} |")
     return "P2 §7: noise", lines
