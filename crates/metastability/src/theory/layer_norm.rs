@@ -60,7 +60,7 @@ impl Layers {
     pub fn rate(&self, t: f64, state: State) -> (f64, f64) {
         let State { gap, radius } = state;
         let (along, length) = self.attention(gap);
-        let slope = self.post.rate(1.0 - gap);
+        let slope = self.post.rate_at_gap(gap);
         match self.layer_norm {
             LayerNorm::Post => (slope, 0.0),
             LayerNorm::Mix { switch } if t <= switch => (slope, 0.0),
