@@ -284,12 +284,12 @@ mod tests {
     }
 
     const STATES: [(LayerNorm, Normalization, f64, f64); 6] = [
-        (LayerNorm::Pre, Softmax, 0.206_047_252_386_696_99, 2.687_185_235_854_582_5),
-        (LayerNorm::Pre, Unnormalized, 0.052_204_384_262_273_967, 5.400_937_024_302_658_5),
+        (LayerNorm::Pre, Softmax, 0.206_047_252_386_697, 2.687_185_235_854_582_5),
+        (LayerNorm::Pre, Unnormalized, 0.052_204_384_262_273_967, 5.400_937_024_302_658),
         (LayerNorm::Peri, Softmax, 0.121_380_057_890_552_45, 3.524_721_891_309_299_9),
         (LayerNorm::Peri, Unnormalized, 0.121_380_057_890_552_45, 3.524_721_891_309_299_9),
-        (LayerNorm::Ngpt { alpha: 1.0 }, Softmax, 0.007_211_196_218_276_712_8, 1.0),
-        (LayerNorm::Ngpt { alpha: 1.0 }, Unnormalized, 0.007_211_196_218_276_712_8, 1.0),
+        (LayerNorm::Ngpt { alpha: 1.0 }, Softmax, 0.007_211_196_218_276_713, 1.0),
+        (LayerNorm::Ngpt { alpha: 1.0 }, Unnormalized, 0.007_211_196_218_276_713, 1.0),
     ];
 
     /// Independent values: mpmath's Taylor series with 30 digits, n = 8, β = 1, from orthonormal tokens with r = 1 to t = 3.
