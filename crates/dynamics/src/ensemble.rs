@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use crate::attention::pair_index;
-use crate::attention::{Attention, Gram, gather};
+use crate::attention::{Attention, Gram, gather, weights};
 use crate::geometry::circle::{self, Circle, Rotors};
 use crate::geometry::equiangular::{self, Equiangular};
 use crate::geometry::euclidean::{Closeness, Euclidean};
@@ -17,9 +17,9 @@ use crate::geometry::rescaled::Rescaled;
 use crate::geometry::sphere::Sphere;
 use crate::integrators::{Clock, Integrator, Stage, VectorField, integrator, keeps_self_term};
 use crate::layer_norm::scheme;
-use crate::model::{self, Geometry, Model, System};
+use crate::model::{self, Geometry, Mask, Model, Normalization, System};
 use crate::noise::{Noise, Path};
-use crate::parameters::Parameters;
+use crate::parameters::{Layers, Parameters};
 use crate::simd::{Isa, LANES, Pack, dispatch};
 
 /// Where one replica starts.
@@ -41,6 +41,8 @@ pub struct Start {
     pub frequencies: Vec<f64>,
     /// Brownian noise.
     pub noise: Option<Noise>,
+    /// The matrices of every layer, where the model is [layered](Model::layered): in place of `parameters`.
+    pub layers: Option<Arc<dyn Layers>>,
 }
 
 impl Start {
@@ -56,6 +58,7 @@ impl Start {
             coupling: 1.0,
             frequencies: Vec::new(),
             noise: None,
+            layers: None,
         }
     }
 }
@@ -135,6 +138,53 @@ pub enum EnsembleError {
         /// The lane.
         lane: usize,
     },
+    /// A feed-forward layer that does not act on R^d.
+    #[error("the feed-forward layer of lane {lane} does not act on vectors of {d} coordinates")]
+    FeedForward {
+        /// The lane.
+        lane: usize,
+        /// d.
+        d: usize,
+    },
+    /// A layered model without a source of layers.
+    #[error("the model has matrices for every layer, but lane {lane} has no source of them")]
+    NoLayers {
+        /// The lane.
+        lane: usize,
+    },
+    /// A layer whose matrices cannot be drawn.
+    #[error("the matrices of layer {layer} of lane {lane} cannot be drawn: {reason}")]
+    Layer {
+        /// The lane.
+        lane: usize,
+        /// The layer, from 0.
+        layer: u64,
+        /// Why not.
+        reason: String,
+    },
+    /// Masses that are not one positive number a token.
+    #[error("{n} tokens need as many positive masses, or none; there are {found}")]
+    Masses {
+        /// Masses given.
+        found: usize,
+        /// Number of tokens.
+        n: usize,
+    },
+    /// Frozen tokens that are not m points of R^d with m positive weights.
+    #[error(
+        "{weights} frozen tokens need as many positive weights and {weights} × {d} numbers, not {numbers}"
+    )]
+    Frozen {
+        /// Weights given.
+        weights: usize,
+        /// Numbers given.
+        numbers: usize,
+        /// d.
+        d: usize,
+    },
+    /// A row of weights without a token, or a doubly stochastic matrix that cannot be.
+    #[error("these weights do not exist: {0}")]
+    Weights(&'static str),
     /// Frequencies that are not one a token.
     #[error("the frequencies of lane {lane} are {found} numbers; {n} tokens need as many, or none")]
     Frequencies {
@@ -186,11 +236,16 @@ pub struct Ensemble {
     field: Box<dyn VectorField>,
     integrator: Box<dyn Integrator>,
     noise: Option<Brownian>,
+    /// β, the matrices and the layers of each lane, as they were given.
+    given: Vec<Given>,
     steps: u64,
     /// One bit a lane.
     stationary: u8,
     finite: u8,
 }
+
+/// What a lane's weights are made of.
+type Given = (f64, Arc<Parameters>, Option<Arc<dyn Layers>>);
 
 /// The noise of all lanes.
 struct Brownian {
@@ -258,6 +313,10 @@ impl Ensemble {
             field,
             integrator: integrator(model.integrator, state.len()),
             noise: brownian(model, starts)?,
+            given: starts
+                .iter()
+                .map(|start| (start.beta, Arc::clone(&start.parameters), start.layers.clone()))
+                .collect(),
             steps: 0,
             stationary: 0,
             finite: finite_lanes(&tokens),
@@ -313,6 +372,29 @@ impl Ensemble {
     pub fn state(&mut self) -> (&[Pack], &[Pack]) {
         self.gram();
         (self.tokens(), &self.gram)
+    }
+
+    /// The matrices of one lane, and of the layer that the next step is, where every layer has its own.
+    #[must_use]
+    pub fn parameters(&self, lane: usize) -> Arc<Parameters> {
+        let (_, parameters, layers) = &self.given[lane];
+        match layers.as_ref().filter(|_| self.model.layered).map(|layers| layers.draw(self.steps)) {
+            Some(Ok(drawn)) => Arc::new(drawn),
+            _ => Arc::clone(parameters),
+        }
+    }
+
+    /// `w_ij` of the current state of one lane: for each head n × n numbers, row-major, zero where the mask hides j from
+    /// i (docs/models.md, weights). Frozen tokens have no columns here: what they take is missing from the sum of a row.
+    /// One definition written out, at n²d operations; the kernels never form it whole.
+    ///
+    /// Meant for tokens that attend to one another where they are, on the sphere, on the circle and in R^d: under
+    /// `rescaled` the scores are those of e^{tV} z, which this does not know.
+    #[must_use]
+    pub fn attention_weights(&self, lane: usize) -> Vec<Vec<f64>> {
+        let (beta, tokens) = (self.given[lane].0, self.lane_tokens(lane));
+        let parameters = self.parameters(lane);
+        parameters.heads.iter().map(|head| weights(&self.model, beta, head, &tokens)).collect()
     }
 
     /// The instructions it computes with.
@@ -448,6 +530,7 @@ fn check(model: &Model, starts: &[Start], isa: Isa) -> Result<(), EnsembleError>
     if !isa.is_available() {
         return Err(EnsembleError::Isa(isa.name()));
     }
+    check_weights(model)?;
     for (lane, start) in starts.iter().enumerate() {
         let expected = if model.geometry == Geometry::Equiangular { 1 } else { n * d };
         if start.tokens.len() != expected {
@@ -467,14 +550,42 @@ fn check(model: &Model, starts: &[Start], isa: Isa) -> Result<(), EnsembleError>
     Ok(())
 }
 
+/// Whether there are such weights.
+fn check_weights(model: &Model) -> Result<(), EnsembleError> {
+    let Model { n, d, masses, frozen, .. } = model;
+    let positive = |masses: &[f64]| masses.iter().all(|mass| *mass > 0.0 && mass.is_finite());
+    if !(masses.is_empty() || masses.len() == *n) || !positive(masses) {
+        return Err(EnsembleError::Masses { found: masses.len(), n: *n });
+    }
+    let (weights, numbers) = (frozen.weights.len(), frozen.points.len());
+    if numbers != weights * d || !positive(&frozen.weights) {
+        return Err(EnsembleError::Frozen { weights, numbers, d: *d });
+    }
+    let is_sinkhorn = model.normalization == Normalization::Sinkhorn;
+    let alone = *n == 1 || model.mask == Mask::Causal;
+    let reason = if model.exclude_self && alone && weights == 0 {
+        "without itself the first token sees none"
+    } else if is_sinkhorn && model.mask == Mask::Causal {
+        "the only doubly stochastic matrix below the diagonal is the identity"
+    } else if is_sinkhorn && weights > 0 {
+        "a doubly stochastic matrix is square, and frozen tokens have no rows"
+    } else if is_sinkhorn && model.exclude_self && !crate::attention::has_plan_without_self(masses) {
+        "one token has at least the mass of all others together, which it cannot share out among them"
+    } else {
+        return Ok(());
+    };
+    Err(EnsembleError::Weights(reason))
+}
+
 /// The right side of the model.
 fn field(model: &Model, starts: &[Start], isa: Isa) -> Result<Box<dyn VectorField>, EnsembleError> {
     let Model { n, d, geometry, layer_norm, .. } = *model;
     let lanes = starts.len();
     if geometry == Geometry::Equiangular {
         let (n, beta) = (n as f64, gather(starts, |start| start.beta));
-        let normalization = model.normalization;
-        return Ok(Box::new(Equiangular { n, beta, normalization, layer_norm, lanes, isa }));
+        let (normalization, exclude_self) = (model.normalization, model.exclude_self);
+        let equiangular = Equiangular { n, beta, normalization, exclude_self, layer_norm, lanes, isa };
+        return Ok(Box::new(equiangular));
     }
     let keeps_self_term = match geometry {
         Geometry::Sphere => keeps_self_term(model.integrator) || layer_norm.needs_whole_attention(),

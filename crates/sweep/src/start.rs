@@ -184,7 +184,7 @@ pub(crate) fn watch(cell: &Cell, observe: &Observe) -> Watch {
     let beta = cell.beta();
     // One terminal relaxation time (docs/models.md).
     let relaxation = match normalization {
-        Normalization::Softmax => 0.5,
+        Normalization::Softmax | Normalization::Hardmax | Normalization::Sinkhorn => 0.5,
         Normalization::Unnormalized => libm::exp(-beta) / 2.0,
     };
     let speed = match model(cell).system {

@@ -163,7 +163,7 @@ pub fn draw(
         ValueRule::Own => value.draw(d, value_stream, files)?,
         ValueRule::FromQueryKey { sign } => divided(&b, sign * query_key.gradient_norm(d)),
     };
-    Ok(Parameters { heads: vec![Head { query_key: QueryKey::Joint(b), value: v }] })
+    Ok(Parameters::new(vec![Head { query_key: QueryKey::Joint(b), value: v }]))
 }
 
 /// Every entry divided by `norm`.

@@ -49,7 +49,11 @@ impl Equiangular {
         let gap = 1.0 - rho;
         let growth = 2.0 * gap * ((self.n - 1.0) * rho + 1.0);
         match self.normalization {
-            Normalization::Softmax => growth / (libm::exp(self.beta * gap) + self.n - 1.0),
+            // A token's largest score is its own: nothing moves.
+            Normalization::Hardmax if self.beta * gap > 0.0 => 0.0,
+            Normalization::Softmax | Normalization::Hardmax | Normalization::Sinkhorn => {
+                growth / (libm::exp(self.beta * gap) + self.n - 1.0)
+            }
             Normalization::Unnormalized => growth * libm::exp(self.beta * rho) / self.n,
         }
     }
@@ -90,7 +94,7 @@ impl Equiangular {
     /// What is split off: the time is e^exponent times an integral of moderate size.
     fn exponent(&self, from: f64) -> f64 {
         match self.normalization {
-            Normalization::Softmax => self.beta * from,
+            Normalization::Softmax | Normalization::Hardmax | Normalization::Sinkhorn => self.beta * from,
             Normalization::Unnormalized => self.beta * (from - 1.0),
         }
     }
@@ -108,7 +112,10 @@ impl Equiangular {
         let gap = from * libm::exp(-s);
         let peak = libm::exp(self.beta * from * libm::expm1(-s));
         let weight = match self.normalization {
-            Normalization::Softmax => peak + (self.n - 1.0) * libm::exp(-self.beta * from),
+            Normalization::Hardmax if self.beta > 0.0 => f64::INFINITY,
+            Normalization::Softmax | Normalization::Hardmax | Normalization::Sinkhorn => {
+                peak + (self.n - 1.0) * libm::exp(-self.beta * from)
+            }
             Normalization::Unnormalized => self.n * peak,
         };
         weight / (2.0 * (self.n - (self.n - 1.0) * gap))
