@@ -1,6 +1,7 @@
 """The Python re-implementation draws the bits that the Rust tests committed (crates/sweep/tests/golden/draws.json)."""
 
 import json
+import math
 import pathlib
 import re
 import struct
@@ -40,9 +41,13 @@ def draw(golden):
         parameters = {name: golden[name] for name in ("n", "d", "initial", "construction")}
         rows = again.tokens(seed, replica, **parameters)
     elif golden["purpose"] == "noise":
-        parameters = {name: golden[name] for name in ("n", "kappa")}
-        stream = again.Stream(again.key(seed, "noise", parameters), replica)
-        rows = [[stream.normal() for _ in range(16)]]
+        n, coordinates, step = golden["n"], golden["coordinates"], golden["step"]
+        rows = [again.noise_increments(seed, replica, n, coordinates, step, k) for k in golden["steps"]]
+        base, _ = again.noise_base(step)
+        parameters = {"n": n, "coordinates": coordinates, "base": again.number_text(base)}
+    elif golden["purpose"] == "frequencies":
+        parameters = {"n": golden["n"], "law": golden["law"]}
+        rows = [again.normal_frequencies(seed, replica, golden["n"], golden["law"])]
     else:
         parameters = {name: golden[name] for name in ("d", "family", "sharing")}
         rows = again.matrix(seed, replica, golden["purpose"], **parameters, cell=golden["cell"])
@@ -98,11 +103,15 @@ def test_chi(golden):
     assert summary([stream.chi(golden["degrees"]) for _ in range(40)]) == golden["values"]
 
 
-# angles(…) draws nothing; its cosines are libm's.
-RANDOM = [golden for golden in GOLDEN["draws"] if not golden.get("initial", "").startswith("angles")]
+@pytest.mark.parametrize("x", [0.0, 1e-9, 0.7, 1.5707963, 2.0, 3.1415926, 4.71, 5.0, 6.2831853, 7.5, 1e3, 1e6])
+def test_sine_and_cosine(x):
+    """Within one unit in the last place of the C library's, which is within one of the truth."""
+    for x in (x, -x):
+        for mine, theirs in ((again.sin(x), math.sin(x)), (again.cos(x), math.cos(x))):
+            assert abs(mine - theirs) <= 2.0 * math.ulp(theirs)
 
 
-@pytest.mark.parametrize("golden", RANDOM, ids=name)
+@pytest.mark.parametrize("golden", GOLDEN["draws"], ids=name)
 def test_purpose(golden):
     key, values = draw(golden)
     assert key.hex() == golden["key"]

@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use metasweep_dynamics::ensemble::{Ensemble, Start};
-use metasweep_dynamics::initial;
+use metasweep_dynamics::initial::{self, Space};
 use metasweep_dynamics::matrices;
 use metasweep_dynamics::model::Model;
 use metasweep_dynamics::parameters::{Head, Operator, Parameters, QueryKey};
@@ -34,7 +34,7 @@ fn ensemble(n: usize, d: usize, thread: usize, isa: Isa) -> Result<Ensemble, Str
     let mut starts = Vec::new();
     for lane in 0..LANES {
         let mut stream = Stream::new([7; 32], (thread * LANES + lane) as u64);
-        let tokens = law.draw(n, d, construction, &mut stream, &|_| None)?;
+        let tokens = law.draw(n, d, construction, Space::Sphere, &mut stream, &|_| None)?;
         starts.push(Start::new(4.0, 0.1, tokens, Arc::clone(&parameters)));
     }
     let model = Model::new(n, construction.coordinates(n, d));

@@ -197,6 +197,13 @@ impl<'a> Call<'a> {
     /// # Errors
     /// As [`numbers`](Self::numbers), and if there are several.
     pub fn number(&self) -> Result<f64, CallError> {
+        if self.arguments.is_empty() {
+            let name = self.name.text;
+            return Err(CallError::at(
+                self.name.position,
+                format!("`{name}` needs a number as its argument, as in `{name}(0.5)`."),
+            ));
+        }
         let numbers = self.numbers()?;
         match self.arguments.get(1) {
             None => Ok(numbers[0]),
@@ -206,12 +213,11 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The one argument as the name of a file that ends in one of `endings`.
+    /// The one argument as the name of a file that ends in one of `endings`; options may follow it.
     ///
     /// # Errors
     /// If there is not exactly one, or it ends otherwise.
     pub fn file(&self, endings: &[&str]) -> Result<&'a str, CallError> {
-        self.no_options()?;
         let [piece] = self.arguments[..] else {
             return Err(CallError::at(
                 self.name.position,
@@ -238,6 +244,23 @@ impl<'a> Call<'a> {
             return Err(CallError::at(piece.position, format!("`{}` takes no arguments.", self.name.text)));
         }
         self.no_options()
+    }
+
+    /// The value of the option `key`, one of the `allowed` ones, if it is given.
+    ///
+    /// # Errors
+    /// If an option that is not allowed is given, or one twice.
+    pub fn option(&self, key: &str, allowed: &[&str]) -> Result<Option<Piece<'a>>, CallError> {
+        for (index, (given, _)) in self.options.iter().enumerate() {
+            if !allowed.contains(&given.text) {
+                let kind = format!("an option of `{}`", self.name.text);
+                return Err(CallError::unknown(given.position, &kind, given.text, allowed));
+            }
+            if self.options[..index].iter().any(|(earlier, _)| earlier.text == given.text) {
+                return Err(CallError::at(given.position, format!("`{}` is given twice.", given.text)));
+            }
+        }
+        Ok(self.options.iter().find(|(given, _)| given.text == key).map(|(_, value)| *value))
     }
 
     fn no_options(&self) -> Result<(), CallError> {

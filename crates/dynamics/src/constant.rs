@@ -1,8 +1,10 @@
-//! Constant expressions in arguments: `0.5`, `-1/3`, `pi/2`, `4pi/3`, `2*(1 + sqrt(2))`, and numbers written back.
+//! Constant expressions in arguments: `0.5`, `-1/3`, `pi/2`, `4pi/3`, `2*(1 + sqrt(2))`, `0.1+0.08i`, and numbers written
+//! back.
 //!
 //! [`Call`](crate::call::Call) evaluates its numbers here. Only `+ − × ÷ √`, so a value has the same bits everywhere.
 
 use crate::call::CallError;
+use crate::complex::Complex;
 
 /// Parentheses and signs may nest this deep.
 const DEEPEST: usize = 64;
@@ -20,17 +22,46 @@ const DEEPEST: usize = 64;
 /// # Errors
 /// If `text` is not an expression, or its value is not finite.
 pub fn evaluate(text: &str, position: usize) -> Result<f64, CallError> {
-    let mut reader = Reader { text, at: 0, position, depth: 0 };
+    read(text, position, false).map(|value| value.re)
+}
+
+/// The value of `text`, in which also `i`, the imaginary unit, may stand.
+///
+/// ```
+/// use metasweep_dynamics::complex::Complex;
+/// use metasweep_dynamics::constant::evaluate_complex;
+/// assert_eq!(evaluate_complex("0.1 - 2*0.04i", 0).unwrap(), Complex { re: 0.1, im: -0.08 });
+/// assert_eq!(evaluate_complex("sqrt(2)i", 0).unwrap_err().position, 7);
+/// ```
+///
+/// # Errors
+/// If `text` is not an expression, or its value is not finite.
+pub fn evaluate_complex(text: &str, position: usize) -> Result<Complex, CallError> {
+    read(text, position, true)
+}
+
+fn read(text: &str, position: usize, complex: bool) -> Result<Complex, CallError> {
+    let mut reader = Reader { text, at: 0, position, depth: 0, complex };
     let value = reader.sum()?;
     reader.blanks();
     if reader.at < text.len() {
         return Err(reader.unexpected());
     }
-    if value.is_finite() {
+    if value.re.is_finite() && value.im.is_finite() {
         Ok(value)
     } else {
         Err(CallError::at(position, format!("`{text}` is not a finite number.")))
     }
+}
+
+/// The shortest text that reads back as `value`: `1.35`, `0.1+0.08i`, `0-1i`. Real numbers as [`text`].
+#[must_use]
+pub fn complex_text(value: Complex) -> String {
+    if value.is_real() {
+        return text(value.re);
+    }
+    let sign = if value.im < 0.0 { '-' } else { '+' };
+    format!("{}{sign}{}i", text(value.re), text(value.im.abs()))
 }
 
 /// The shortest text that reads back as `value`: `1`, `-0.07`, `1e300`. Minus zero is written `0`.
@@ -46,6 +77,12 @@ pub fn text(value: f64) -> String {
     }
 }
 
+/// Several things, written with this between them.
+#[must_use]
+pub fn listed<T: std::fmt::Display>(values: &[T], between: &str) -> String {
+    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(between)
+}
+
 /// Several numbers as [`text`], separated by a comma and a blank.
 #[must_use]
 pub fn list(values: &[f64]) -> String {
@@ -57,36 +94,38 @@ struct Reader<'a> {
     at: usize,
     position: usize,
     depth: usize,
+    /// Whether `i` is a number here.
+    complex: bool,
 }
 
 impl Reader<'_> {
-    fn sum(&mut self) -> Result<f64, CallError> {
+    fn sum(&mut self) -> Result<Complex, CallError> {
         let mut value = self.product()?;
         loop {
             if self.take('+') {
-                value += self.product()?;
+                value = value + self.product()?;
             } else if self.take('-') {
-                value -= self.product()?;
+                value = value - self.product()?;
             } else {
                 return Ok(value);
             }
         }
     }
 
-    fn product(&mut self) -> Result<f64, CallError> {
+    fn product(&mut self) -> Result<Complex, CallError> {
         let mut value = self.factor()?;
         loop {
             if self.take('*') {
-                value *= self.factor()?;
+                value = value * self.factor()?;
             } else if self.take('/') {
-                value /= self.factor()?;
+                value = value / self.factor()?;
             } else {
                 return Ok(value);
             }
         }
     }
 
-    fn factor(&mut self) -> Result<f64, CallError> {
+    fn factor(&mut self) -> Result<Complex, CallError> {
         self.depth += 1;
         if self.depth > DEEPEST {
             return Err(self.error("This expression is nested too deeply."));
@@ -98,9 +137,9 @@ impl Reader<'_> {
         } else if let Some(number) = self.number()? {
             // `4pi`, `2(1 + pi)`, `2sqrt(2)`: a word or a parenthesis right after the number.
             if self.rest().starts_with(|c: char| c.is_ascii_alphabetic() || c == '(') {
-                number * self.atom()?
+                Complex::real(number) * self.atom()?
             } else {
-                number
+                Complex::real(number)
             }
         } else {
             self.atom()?
@@ -109,8 +148,8 @@ impl Reader<'_> {
         Ok(value)
     }
 
-    /// `pi`, `sqrt(…)` or `(…)`.
-    fn atom(&mut self) -> Result<f64, CallError> {
+    /// `pi`, `i`, `sqrt(…)` or `(…)`.
+    fn atom(&mut self) -> Result<Complex, CallError> {
         self.blanks();
         let word: &str = {
             let rest = self.rest();
@@ -119,21 +158,34 @@ impl Reader<'_> {
         match word {
             "pi" => {
                 self.at += 2;
-                Ok(std::f64::consts::PI)
+                Ok(Complex::real(std::f64::consts::PI))
+            }
+            "i" if self.complex => {
+                self.at += 1;
+                Ok(Complex { re: 0.0, im: 1.0 })
             }
             "sqrt" => {
                 self.at += 4;
-                Ok(self.parenthesis()?.sqrt())
+                let start = self.at;
+                let value = self.parenthesis()?;
+                if !value.is_real() {
+                    return Err(CallError::at(
+                        self.position + start,
+                        "The square root is taken of real numbers only.",
+                    ));
+                }
+                Ok(Complex::real(value.re.sqrt()))
             }
             "" => self.parenthesis(),
             _ => {
                 let at = self.position + self.at;
-                Err(CallError::unknown(at, "a number or a constant", word, &["pi", "sqrt(x)"]))
+                let known: &[&str] = if self.complex { &["pi", "i", "sqrt(x)"] } else { &["pi", "sqrt(x)"] };
+                Err(CallError::unknown(at, "a number or a constant", word, known))
             }
         }
     }
 
-    fn parenthesis(&mut self) -> Result<f64, CallError> {
+    fn parenthesis(&mut self) -> Result<Complex, CallError> {
         if !self.take('(') {
             return Err(self.unexpected());
         }
@@ -220,6 +272,30 @@ mod tests {
     }
 
     #[test]
+    fn complex_values_and_their_texts() {
+        for (text, re, im, back) in [
+            ("0.1+0.08i", 0.1, 0.08, "0.1+0.08i"),
+            ("i", 0.0, 1.0, "0+1i"),
+            ("-i", 0.0, -1.0, "0-1i"),
+            ("2(1 - i)", 2.0, -2.0, "2-2i"),
+            ("i*i", -1.0, 0.0, "-1"),
+            ("1/(1+i)", 0.5, -0.5, "0.5-0.5i"),
+            ("1e-7i", 0.0, 1e-7, "0+1e-7i"),
+            ("pi/2 + pi*i/4", PI / 2.0, PI / 4.0, "1.5707963267948966+0.7853981633974483i"),
+            ("3", 3.0, 0.0, "3"),
+        ] {
+            let value = evaluate_complex(text, 0).unwrap();
+            assert_eq!(value, Complex { re, im }, "{text}");
+            assert_eq!(complex_text(value), back);
+            assert_eq!(evaluate_complex(back, 0).unwrap(), value);
+        }
+        assert!(evaluate_complex("sqrt(i)", 0).unwrap_err().message.contains("real numbers"));
+        assert_eq!(evaluate_complex("j", 3).unwrap_err().allowed, ["pi", "i", "sqrt(x)"]);
+        assert_eq!(evaluate("1+i", 0).unwrap_err().position, 2);
+        assert!(evaluate_complex("1/(i*0)", 0).is_err());
+    }
+
+    #[test]
     fn mistakes_are_located() {
         for (text, position) in [
             ("", 10),
@@ -240,9 +316,15 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_text_is_answered(source in "[-+*/()0-9.epi sqrtä]*") {
-            if let Err(error) = evaluate(&source, 0) {
+            for error in [evaluate(&source, 0).err(), evaluate_complex(&source, 0).err()].into_iter().flatten() {
                 proptest::prop_assert!(source.is_char_boundary(error.position));
             }
+        }
+
+        #[test]
+        fn written_complex_numbers_read_back(re in proptest::num::f64::NORMAL, im in proptest::num::f64::NORMAL) {
+            let value = Complex { re, im };
+            proptest::prop_assert_eq!(evaluate_complex(&complex_text(value), 0).unwrap(), value);
         }
 
         #[test]

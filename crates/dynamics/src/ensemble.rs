@@ -227,7 +227,7 @@ pub struct Ensemble {
     eta: Pack,
     step: Pack,
     /// What moves: places of tokens, then radii.
-    state: Vec<Pack>,
+    pub(crate) state: Vec<Pack>,
     /// The tokens as observers see them, where they are not the state's places.
     shown: Vec<Pack>,
     gram: Vec<Pack>,

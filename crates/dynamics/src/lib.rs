@@ -31,8 +31,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod array_file;
 mod attention;
 pub mod call;
+pub mod complex;
 pub mod constant;
 pub mod ensemble;
 mod geometry;
@@ -47,6 +49,7 @@ pub mod npy;
 pub mod parameters;
 pub mod quantile;
 pub mod random;
+pub mod safetensors;
 pub mod simd;
 
 #[cfg(test)]

@@ -24,7 +24,11 @@ pub(crate) fn product(left: &DMatrix<f64>, right: &DMatrix<f64>) -> DMatrix<f64>
     product
 }
 
-/// X with `matrix · X = right`, by elimination with row pivoting; `None` if a pivot is zero or not finite.
+/// X with `matrix · X = right`; `None` if a pivot is zero or not finite.
+///
+/// Gaussian elimination, column by column: the pivot is the first row, from the diagonal down, with the entry of largest
+/// modulus; it is exchanged with the diagonal's row; each row below loses its multiple of it, the product rounded first.
+/// Then from the last row up: `x_ij = (b_ij − Σ_{k>i} a_ik x_kj) / a_ii`, k ascending, subtracted one by one.
 pub(crate) fn solve(matrix: &DMatrix<f64>, right: &DMatrix<f64>) -> Option<DMatrix<f64>> {
     let size = matrix.nrows();
     let (mut a, mut x) = (matrix.clone(), right.clone());

@@ -36,6 +36,20 @@ pub fn base(step: f64) -> Option<(f64, u32)> {
     (depth <= DEEPEST && length < 2.0 * BASE).then_some((length, depth))
 }
 
+/// The increments of a replica's path over step number `number`, one a coordinate; `None` if the step is out of range.
+///
+/// ```
+/// use metasweep_dynamics::noise::{Noise, increment};
+/// let noise = Noise { key: [1; 32], stream: 0, kappa: 1.0 };
+/// let whole = increment(&noise, 1, 0.5, 7).unwrap()[0];
+/// let halves = [14, 15].map(|half| increment(&noise, 1, 0.25, half).unwrap()[0]);
+/// assert!((whole - halves[0] - halves[1]).abs() < 1e-15);
+/// ```
+#[must_use]
+pub fn increment(noise: &Noise, coordinates: usize, step: f64, number: u64) -> Option<Vec<f64>> {
+    Path::new(noise, coordinates, step).map(|mut path| path.increment(number).to_vec())
+}
+
 /// A path of so many independent Brownian motions, one a coordinate.
 #[derive(Clone, Debug)]
 pub(crate) struct Path {

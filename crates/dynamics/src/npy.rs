@@ -1,9 +1,7 @@
 //! Arrays in numpy's `.npy` format: numbers of 8 or 4 bytes, little-endian, in C or Fortran order.
 //!
-//! The laws and families `file(x.npy)` read their arrays here, from bytes that the caller has read. Format:
+//! [`ArrayFile`](crate::array_file::ArrayFile) reads its arrays here, from bytes that the caller has read. Format:
 //! <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>, versions 1 to 3.
-
-use crate::initial::Files;
 
 /// A matrix as numpy wrote it.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,26 +10,6 @@ pub struct Array {
     pub shape: Vec<usize>,
     /// The numbers in C order (last index fastest), whatever the order in the file.
     pub values: Vec<f64>,
-}
-
-/// The file `name` as a rows × columns matrix, row-major.
-pub(crate) fn read_matrix(
-    name: &str,
-    rows: usize,
-    columns: usize,
-    files: &Files<'_>,
-) -> Result<Vec<f64>, String> {
-    let bytes = files(name).ok_or_else(|| format!("The file `{name}` has not been read."))?;
-    let array = read(bytes).map_err(|reason| format!("`{name}` cannot be read: {reason}"))?;
-    if array.shape != [rows, columns] {
-        let shape = array.shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" × ");
-        return Err(format!("`{name}` holds an array of shape {shape}, but {rows} × {columns} is needed."));
-    }
-    if let Some(at) = array.values.iter().position(|value| !value.is_finite()) {
-        let (row, column) = (at / columns, at % columns);
-        return Err(format!("`{name}` holds {} in row {row}, column {column}.", array.values[at]));
-    }
-    Ok(array.values)
 }
 
 /// Reads a `.npy` file of type `<f8` or `<f4`, of one or two dimensions.
@@ -164,14 +142,5 @@ mod tests {
         assert!(read(&npy(1, &HEADER.replace("(2, 3)", "(2, 3, 1)"), &[0; 48])).is_err());
         assert!(read(&npy(1, &HEADER.replace("2,", "99999999999999999999,"), &[0; 48])).is_err());
         assert!(read(&npy(1, &HEADER.replace("(2, 3)", "(9223372036854775807, 9)"), &[0; 48])).is_err());
-    }
-
-    #[test]
-    fn wrong_shapes_and_numbers_that_are_none_are_refused() {
-        let bytes = npy(1, HEADER, &doubles(&[1.0, f64::NAN, 3.0, 4.0, 5.0, 6.0]));
-        let files = |name: &str| (name == "a.npy").then_some(&bytes[..]);
-        assert!(read_matrix("a.npy", 3, 2, &files).unwrap_err().contains("2 × 3, but 3 × 2"));
-        assert!(read_matrix("a.npy", 2, 3, &files).unwrap_err().contains("row 0, column 1"));
-        assert!(read_matrix("b.npy", 2, 3, &files).unwrap_err().contains("b.npy"));
     }
 }

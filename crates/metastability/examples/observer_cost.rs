@@ -11,7 +11,7 @@ use metasweep_metastability::clock::Instant;
 use metasweep_metastability::cosines::packed_gram;
 use metasweep_metastability::observables::Observable;
 use metasweep_metastability::recorder::Recorder;
-use metasweep_metastability::scene::Scene;
+use metasweep_metastability::scene::{Place, Scene};
 use metasweep_metastability::watch::Watch;
 
 /// States in turn; the recorder sees them again and again.
@@ -61,6 +61,7 @@ impl States {
                 n: self.n,
                 step,
                 time: [Instant::of_step(step, watch.step); LANES],
+                place: Place::Sphere,
                 gram,
                 tokens,
                 stationary: 0,

@@ -5,7 +5,7 @@ use metasweep_dynamics::simd::{LANES, Pack};
 use serde::{Deserialize, Serialize};
 
 use crate::partition::Partition;
-use crate::scene::Scene;
+use crate::scene::{Place, Scene};
 
 /// ⟨x_i, x_j⟩ of one lane.
 #[derive(Clone, Copy, Debug)]
@@ -118,10 +118,15 @@ pub struct Memory {
     packs: Vec<Pack>,
 }
 
+/// Whether the tokens are the smaller thing to remember, and their products what the Gram matrix holds.
+fn remembers_tokens(scene: &Scene<'_>) -> bool {
+    scene.place != Place::Euclidean && scene.tokens.len() < scene.gram.len()
+}
+
 impl Memory {
     /// Remembers a state.
     pub fn keep(&mut self, scene: &Scene<'_>) {
-        let packs = if scene.tokens.len() < scene.gram.len() { scene.tokens } else { scene.gram };
+        let packs = if remembers_tokens(scene) { scene.tokens } else { scene.gram };
         if self.packs.len() == packs.len() {
             self.packs.copy_from_slice(packs);
         } else {
@@ -132,7 +137,7 @@ impl Memory {
     /// The cosines of the remembered state of one lane. `scene` is the state after it.
     #[must_use]
     pub fn cosines(&self, scene: &Scene<'_>, lane: usize) -> Cosines<'_> {
-        if scene.tokens.len() < scene.gram.len() {
+        if remembers_tokens(scene) {
             Cosines::of_tokens(scene.n, &self.packs, lane)
         } else {
             Cosines::of_gram(scene.n, &self.packs, lane)

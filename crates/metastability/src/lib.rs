@@ -25,7 +25,7 @@
 //! use metasweep_metastability::observables::Observable;
 //! use metasweep_metastability::record::End;
 //! use metasweep_metastability::recorder::Recorder;
-//! use metasweep_metastability::scene::Scene;
+//! use metasweep_metastability::scene::{Place, Scene};
 //! use metasweep_metastability::watch::Watch;
 //!
 //! let watch = Watch {
@@ -51,6 +51,7 @@
 //!         n: 2,
 //!         step,
 //!         time: [Instant::of_step(step, watch.step); LANES],
+//!         place: Place::Sphere,
 //!         gram: &packed_gram(2, &tokens),
 //!         tokens: &tokens,
 //!         stationary: 0,
@@ -78,6 +79,7 @@ pub mod adjacency;
 pub mod clock;
 pub mod collapse;
 pub mod cosines;
+pub mod equiangular;
 pub mod hemisphere;
 pub mod levels;
 pub mod merges;

@@ -4,18 +4,20 @@
 //! with the ensemble's state, it goes on to equal records.
 
 use metasweep_dynamics::ensemble::Ensemble;
+use metasweep_dynamics::model::Geometry;
 use metasweep_dynamics::simd::LANES;
 use serde::{Deserialize, Serialize};
 
 use crate::adjacency::smallest;
 use crate::clock::Instant;
 use crate::collapse::Collapse;
+use crate::equiangular;
 use crate::hemisphere;
 use crate::levels::Levels;
 use crate::observables::{State, energy, min_cosine};
 use crate::plateaus::first_metastable;
 use crate::record::{End, ReplicaRecord};
-use crate::scene::{LaneMask, Scene, lane_bit, lanes_of};
+use crate::scene::{LaneMask, Place, Scene, lane_bit, lanes_of};
 use crate::tracker::Tracker;
 use crate::watch::Watch;
 
@@ -177,6 +179,11 @@ impl Recorder {
                 series: by_column(&seen.rows, watch.columns().len(), watch.samples.len()),
             });
         }
+        if let Place::Pair(n) = scene.place {
+            for record in &mut records {
+                equiangular::expand(record, n);
+            }
+        }
         records
     }
 
@@ -193,7 +200,13 @@ impl Recorder {
         };
         let mut columns: Vec<[f64; LANES]> = Vec::new();
         for observable in &watch.series {
-            columns.extend((0..watch.columns_of(*observable)).map(|delta| observable.sample(&state, delta)));
+            for delta in 0..watch.columns_of(*observable) {
+                let mut values = observable.sample(&state, delta);
+                if let Place::Pair(n) = scene.place {
+                    equiangular::expand_values(*observable, &mut values, &scene.gram[0], n);
+                }
+                columns.push(values);
+            }
         }
         while watch.samples.get(self.next_sample).is_some_and(|&sample| due(sample)) {
             for lane in lanes_of(self.alive) {
@@ -269,11 +282,17 @@ fn with_scene<T>(
     let stationary = mask(&|lane| ensemble.stationary(lane));
     let finite = mask(&|lane| ensemble.finite(lane));
     let isa = ensemble.isa();
+    let place = match ensemble.model().geometry {
+        Geometry::Euclidean | Geometry::Rescaled => Place::Euclidean,
+        Geometry::Equiangular => Place::Pair(ensemble.model().n),
+        Geometry::Sphere | Geometry::Circle => Place::Sphere,
+    };
     let (tokens, gram) = ensemble.state();
     show(&Scene {
         n,
         step,
         time: [Instant::of_step(step, watch.step); LANES],
+        place,
         gram,
         tokens,
         stationary,

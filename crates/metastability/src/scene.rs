@@ -18,6 +18,17 @@ pub fn lanes_of(mask: LaneMask) -> impl Iterator<Item = usize> {
     (0..LANES).filter(move |&lane| mask & lane_bit(lane) != 0)
 }
 
+/// Where the tokens of a scene are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// On the unit sphere.
+    Sphere,
+    /// In R^d: 1 − ‖x_i − x_j‖²/2 stands for the cosine, which it is for unit vectors.
+    Euclidean,
+    /// Two tokens that stand for so many equiangular ones.
+    Pair(usize),
+}
+
 /// One state of an ensemble. What stands in unused lanes is never read into a result.
 #[derive(Clone, Copy, Debug)]
 pub struct Scene<'a> {
@@ -27,9 +38,11 @@ pub struct Scene<'a> {
     pub step: u64,
     /// The time of each lane.
     pub time: [Instant; LANES],
+    /// Where the tokens are.
+    pub place: Place,
     /// ⟨x_i, x_j⟩ for i < j, packed row by row: n(n−1)/2 packs.
     pub gram: &'a [Pack],
-    /// The tokens, `[token][coordinate]`: n × (carried d) packs of unit rows.
+    /// The tokens, `[token][coordinate]`: n × (carried d) packs.
     pub tokens: &'a [Pack],
     /// Lanes whose last step changed no bit.
     pub stationary: LaneMask,

@@ -10,7 +10,7 @@ use metasweep_metastability::cosines::packed_gram;
 use metasweep_metastability::observables::Observable;
 use metasweep_metastability::record::ReplicaRecord;
 use metasweep_metastability::recorder::Recorder;
-use metasweep_metastability::scene::Scene;
+use metasweep_metastability::scene::{Place, Scene};
 use metasweep_metastability::watch::Watch;
 
 const BETA: f64 = 9.0;
@@ -29,6 +29,7 @@ fn still(rows: &[Vec<f64>], deltas: &[f64]) -> ReplicaRecord {
         n: rows.len(),
         step: 0,
         time: [Instant::default(); LANES],
+        place: Place::Sphere,
         gram: &gram,
         tokens: &tokens,
         stationary: 0,

@@ -7,10 +7,12 @@
 
 use std::collections::BTreeMap;
 
+use metasweep_dynamics::initial::{self, Space};
 use metasweep_dynamics::model::LayerNorm;
 
 use crate::cell::Value;
 use crate::diagnostic::{Place, Problem};
+use crate::families;
 use crate::grid::Point;
 
 /// The parameters of a cell, defaults included, by key.
@@ -31,6 +33,13 @@ pub struct Rule {
 
 /// All rules.
 pub const RULES: &[Rule] = &[
+    Rule {
+        keys: &["initial", "geometry"],
+        broken: starts_off_the_sphere,
+        reason: "this law's tokens are points of R^d of any length, and the tokens of this geometry are unit vectors",
+        instead: "take `geometry = \"euclidean\"` or `\"rescaled\"`, or a law of the sphere: a normalized `gaussian` token \
+                  is a `uniform_sphere` one",
+    },
     Rule {
         keys: &["model", "geometry"],
         broken: |cell| name(cell, "model") == "kuramoto" && text(cell, "geometry") != "circle",
@@ -207,6 +216,11 @@ pub const RULES: &[Rule] = &[
         instead: "leave `step` out",
     },
 ];
+
+fn starts_off_the_sphere(cell: &Parameters) -> bool {
+    families::space(text(cell, "geometry")) == Space::Sphere
+        && initial::parse(text(cell, "initial")).is_ok_and(|law| !law.on_sphere())
+}
 
 /// Whether tokens are unit vectors that the attention moves.
 fn is_on_sphere(cell: &Parameters) -> bool {

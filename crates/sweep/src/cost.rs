@@ -49,13 +49,15 @@ impl Costs {
     #[must_use]
     pub fn replica(&self, cell: &Cell, observe: &Observe) -> f64 {
         let model = model(cell);
-        let (n, d) = (model.n as f64, model.d as f64);
+        let (n, d) = model.shown();
+        let (n, d) = (n as f64, d as f64);
         let pairs = n * (n - 1.0) / 2.0;
         let asymmetry = if is_scalar(cell.text("query_key")) { 1.0 } else { 2.0 };
         let causal = if model.mask == Mask::Causal { 1.2 } else { 1.0 };
         let full_matrices =
             ["value", "query_key"].iter().filter(|key| is_full(cell.text(key))).count() as f64;
-        let evaluation = pairs * asymmetry * causal * (self.pair + self.pair_coordinate * d)
+        let general = if model.geometry.is_unit() { 1.0 } else { 2.0 };
+        let evaluation = general * pairs * asymmetry * causal * (self.pair + self.pair_coordinate * d)
             + full_matrices * n * d * d * self.matrix_entry;
         let evaluations = match model.integrator {
             Integrator::ProjectedEuler | Integrator::Discrete { .. } => 1.0,
@@ -64,8 +66,10 @@ impl Costs {
         let step = evaluations * evaluation + pairs * self.observed_pair;
         let observables: f64 = observe.series.iter().map(|observable| weight(*observable, n, observe)).sum();
         let samples = cell.sample.len() as f64 * pairs * self.sampled_pair * observables;
+        // Two numbers a step and coordinate: docs/determinism.md.
+        let noise = if cell.get("kappa").number().is_some() { 2.0 * n * d * self.drawn_number } else { 0.0 };
         let drawn = (n * d + full_matrices * d * d) * self.drawn_number;
-        self.replica + drawn + cell.steps() as f64 * step + samples
+        self.replica + drawn + cell.steps() as f64 * (step + noise) + samples
     }
 
     /// Seconds of the whole sweep.

@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 
 use metasweep_dynamics::call::CallError;
-use metasweep_dynamics::initial::{self, InitialLaw};
+use metasweep_dynamics::initial::{self, InitialLaw, Space};
 use metasweep_dynamics::matrices::{self, MatrixFamily};
 
 use crate::diagnostic::{Place, Problem, continued};
 use crate::document::{Kind, Raw};
 use crate::registry::CallReader;
-use crate::setting::{inside, not_yet};
+use crate::setting::inside;
 use crate::sweep::Input;
 
 /// Hex digits of the content's hash in a file's canonical name.
@@ -24,15 +24,6 @@ pub(crate) enum Role {
     Initial,
     Value,
     QueryKey,
-}
-
-impl Role {
-    fn later(self) -> &'static [&'static str] {
-        match self {
-            Role::Initial => &["hypercube", "gaussian", "hemisphere", "wrapped_normal_mixture"],
-            Role::Value | Role::QueryKey => &["spectrum", "uniform"],
-        }
-    }
 }
 
 /// Reads a file named relative to the sweep file.
@@ -57,8 +48,7 @@ impl<'a> Families<'a> {
         let Kind::Text(text) = &raw.kind else {
             return Err(Problem::new(at, format!("`{key}` must be a string, not {}", raw.found())));
         };
-        let (canonical, files) =
-            parse(role, text).map_err(|error| call_problem(role, key, text, raw, &error))?;
+        let (canonical, files) = parse(role, text).map_err(|error| call_problem(key, text, raw, &error))?;
         let mut canonical = canonical;
         for file in files {
             let name = self.file(&file, raw)?;
@@ -101,19 +91,10 @@ fn parse(role: Role, text: &str) -> Result<(String, Vec<String>), CallError> {
     }
 }
 
-fn call_problem(role: Role, key: &str, text: &str, raw: &Raw, error: &CallError) -> Problem {
-    let at = inside(raw);
-    let name = text.split('(').next().unwrap_or(text).trim();
-    let known_later = role.later().contains(&name) || text.trim_end().ends_with(".safetensors)");
-    if known_later {
-        let problem = not_yet(&at, &format!("{key} = \"{text}\""));
-        return problem.help(format!("this engine has: {}", usages(role).join(", ")));
-    }
+fn call_problem(key: &str, text: &str, raw: &Raw, error: &CallError) -> Problem {
     let mut problem = misread(key, text, raw, error);
     if let Some(nearest) = &error.nearest {
         problem = problem.help(format!("did you mean `{nearest}`?"));
-    } else if let Some(nearest) = crate::diagnostic::nearest(name, role.later().iter().copied()) {
-        problem = problem.help(format!("did you mean `{nearest}`? (it is not part of this engine yet)"));
     }
     if !error.allowed.is_empty() {
         problem = problem.help(format!("allowed: {}", error.allowed.join(", ")));
@@ -147,15 +128,6 @@ pub(crate) fn read_call(key: &str, raw: &Raw, reader: CallReader) -> Result<Stri
     })
 }
 
-/// How the families of this role are written.
-fn usages(role: Role) -> &'static [&'static str] {
-    match role {
-        Role::Initial => &initial::USAGES,
-        Role::Value => &matrices::USAGES,
-        Role::QueryKey => &matrices::USAGES[..7],
-    }
-}
-
 /// The word of `text` that begins at byte `start`, within the place `at` of the text.
 fn word_at(at: &Place, text: &str, start: usize) -> Place {
     let rest = text.get(start..).unwrap_or("");
@@ -163,6 +135,14 @@ fn word_at(at: &Place, text: &str, start: usize) -> Place {
     let length = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
     let length = if length == 0 { rest.chars().next().map_or(0, char::len_utf8) } else { length };
     if length == 0 && start == 0 { at.clone() } else { at.part(start..start + length) }
+}
+
+/// The space that this geometry's tokens live in.
+pub(crate) fn space(geometry: &str) -> Space {
+    match geometry {
+        "euclidean" | "rescaled" => Space::Euclidean,
+        _ => Space::Sphere,
+    }
 }
 
 /// A cell's law and families, from its canonical texts.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::cell::Cell;
 use crate::chunk::{Chunk, Cut, Segment, TARGET_SECONDS, cut, record_bytes};
 use crate::cost::Costs;
+use crate::start::model;
 use crate::sweep::{Level, Sweep};
 
 /// Plateaus of a replica, for want of better knowledge.
@@ -171,17 +172,18 @@ fn rows_and_files(sweep: &Sweep, partition_by: &[String], rows: &dyn Fn(&Cell) -
     (partitions.values().sum(), partitions.values().map(files).sum())
 }
 
-/// Bytes that a rank needs at most: the cells, on each thread the dearest ensemble and the records of a chunk, and one
-/// part being sealed.
 /// Bytes of one ensemble of a cell: what a thread needs to compute it.
 #[must_use]
 pub fn ensemble_bytes(cell: &Cell) -> u64 {
     const NUMBERS: u64 = 8 * LANES as u64;
-    let (n, d) = (cell.n() as u64, cell.carried() as u64);
+    let (n, d) = model(cell).shown();
+    let (n, d) = (n as u64, d as u64);
     // Tokens, attention vectors, stages, and the pairs thrice: cosines, weights, adjacency.
     NUMBERS * (8 * n * d + 3 * n * n / 2 + 2 * d * d)
 }
 
+/// Bytes that a rank needs at most: the cells, on each thread the dearest ensemble and the records of a chunk, and one
+/// part being sealed.
 fn memory(sweep: &Sweep, chunks: &[Chunk], threads: usize) -> u64 {
     const NUMBER: u64 = 8;
     let cells: u64 = sweep.cells.iter().map(|cell| 5000 + NUMBER * cell.sample.len() as u64).sum();

@@ -17,8 +17,13 @@ pub(crate) fn check(document: &[Entry], problems: &mut Problems) {
         for parameter in PARAMETERS {
             let needed = match parameter.key {
                 "beta" => !given("gamma"),
-                // Every integrator of this engine has a fixed step.
-                "step" => true,
+                // Layers have length 1 unless it is given; of every other integrator each cell is asked again.
+                "step" => {
+                    let integrator = [keys.as_slice(), zipped, time_keys]
+                        .into_iter()
+                        .find_map(|keys| entry(keys, "integrator"));
+                    !integrator.is_some_and(|integrator| mentions(&integrator.value.kind, "discrete"))
+                }
                 "seed" => false,
                 _ => parameter.default == Default::Required,
             };
@@ -37,6 +42,15 @@ fn entries_of(kind: &Kind) -> &[Entry] {
     match kind {
         Kind::Table(entries) => entries,
         _ => &[],
+    }
+}
+
+/// Whether a value is this text, or an axis that has it.
+fn mentions(kind: &Kind, text: &str) -> bool {
+    match kind {
+        Kind::Text(found) => found == text,
+        Kind::Array(values) => values.iter().any(|value| mentions(&value.kind, text)),
+        _ => false,
     }
 }
 

@@ -8,7 +8,7 @@ use metasweep_dynamics::random::Stream;
 use crate::cell::{Cell, Value, canonical, name_of};
 use crate::combinations;
 use crate::diagnostic::{Place, Problem, continued, listed, shown};
-use crate::families::Drawn;
+use crate::families::{Drawn, space};
 use crate::grid::Point;
 use crate::registry::{self, Kind, PARAMETERS, Parameter};
 use crate::sample::compact;
@@ -184,7 +184,10 @@ fn possible(
     let files = |name: &str| inputs.get(name).map(|input| input.bytes.as_slice());
     let mut stream = Stream::new([0; 32], 0);
     if !drawn.initial.files().is_empty() {
-        drawn.initial.draw(n, d, construction, &mut stream, &files).map_err(|reason| ("initial", reason))?;
+        drawn
+            .initial
+            .draw(n, d, construction, space(geometry), &mut stream, &files)
+            .map_err(|reason| ("initial", reason))?;
     }
     for (key, family) in [("value", &drawn.value), ("query_key", &drawn.query_key)] {
         if !family.files().is_empty() {

@@ -130,7 +130,7 @@ impl<'a> Batch<'a> {
             return Ok((ensemble, checkpoint.recorder.clone()));
         }
         let mut ensemble = Ensemble::new(model, &self.starts, isa)?;
-        let mut recorder = Recorder::new(watch, model.n, self.starts.len());
+        let mut recorder = Recorder::new(watch, model.shown().0, self.starts.len());
         recorder.observe(watch, &mut ensemble);
         Ok((ensemble, recorder))
     }
@@ -153,7 +153,7 @@ impl<'a> Batch<'a> {
                 records.extend(self.starts.iter().map(|_| failed(watch, &error.to_string())));
             }
             Ok((mut ensemble, mut recorder)) => {
-                let between = steps_between(ensemble.model().n);
+                let between = steps_between(ensemble.model().shown().0);
                 while ensemble.steps() < watch.steps && !recorder.settled() {
                     ensemble.step();
                     recorder.observe(watch, &mut ensemble);

@@ -14,7 +14,7 @@ use metasweep_metastability::watch::Watch;
 
 use crate::cell::{Cell, Value, steps_until};
 use crate::choices;
-use crate::families::Drawn;
+use crate::families::{Drawn, space};
 use crate::seeds::{self, Purpose, Sharing};
 use crate::sweep::{Observe, Sweep};
 
@@ -80,7 +80,8 @@ impl<'a> Prepared<'a> {
         }
         let key = seeds::initial_key(ENGINE, self.seed(), self.cell.text("initial"), n, d, self.construction);
         let mut stream = Stream::new(key, u64::from(replica));
-        self.drawn.initial.draw(n, d, self.construction, &mut stream, &|name| self.file(name))
+        let space = space(self.cell.text("geometry"));
+        self.drawn.initial.draw(n, d, self.construction, space, &mut stream, &|name| self.file(name))
     }
 
     /// K; 1 where none is given.

@@ -32,10 +32,12 @@ beta = { from = 1.0, to = 9.0, count = 5 }      # and so is a range; log = true 
 # zip = { n = [16, 64], d = [4, 8] }            # keys that vary together
 # normalization = ["softmax", "unnormalized"]   # SA, USA
 # mask = "causal"                   # full
-# value = "-identity"               # V: identity, -identity, diag(1, 0.5), gaussian, goe, wishart, query_key, -query_key, file(v.npy)
+# value = "-identity"               # V: identity, -identity, diag(1, 0.5), spectrum(1, 0.1+0.08i), gaussian, goe, wishart, uniform,
+#                                   # query_key, -query_key, file(v.npy), file(model.safetensors; tensor=name)
 # query_key = "goe"                 # B = QᵀK: the same, but for the last ones
 # sharing = "cell"                  # random matrices: fresh for each replica, or one draw for a cell or for the whole sweep
-# initial = "equiangular(0.3)"      # uniform_sphere, orthonormal, equiangular(0.3), angles(0, pi/2), file(x0.npy)
+# initial = "equiangular(0.3)"      # uniform_sphere, orthonormal, equiangular(0.3), hemisphere, angles(0, pi/2), file(x0.npy),
+#                                   # wrapped_normal_mixture(0.5@0, 0.5@pi; sigma=0.2); in R^d also hypercube(5), gaussian
 
 [time]                              # any of these keys may stand in a [[grid]] instead, and be an axis there
 horizon = 20.0

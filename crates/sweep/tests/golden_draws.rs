@@ -4,10 +4,12 @@
 //! `METASWEEP_BLESS=1 cargo test -p metasweep-sweep --test golden_draws`.
 
 use metasweep_dynamics::ENGINE;
-use metasweep_dynamics::initial::{self, Construction};
+use metasweep_dynamics::initial::{self, Construction, Space};
 use metasweep_dynamics::matrices::{self, Role};
+use metasweep_dynamics::noise::{self, Noise};
 use metasweep_dynamics::parameters::Operator;
 use metasweep_dynamics::random::Stream;
+use metasweep_sweep::choices;
 use metasweep_sweep::seeds::{self, Purpose, Sharing};
 use serde_json::{Value, json};
 
@@ -53,7 +55,8 @@ fn stream() -> Value {
 fn tokens(text: &str, n: usize, d: usize, construction: Construction, replica: u64) -> Value {
     let law = initial::parse(text).unwrap();
     let key = seeds::initial_key(ENGINE, SEED, &law.canonical(), n, d, construction);
-    let values = law.draw(n, d, construction, &mut Stream::new(key, replica), &|_| None).unwrap();
+    let values =
+        law.draw(n, d, construction, Space::Sphere, &mut Stream::new(key, replica), &|_| None).unwrap();
     json!({
         "purpose": "initial", "initial": law.canonical(), "n": n, "d": d, "construction": construction.name(),
         "replica": replica, "key": hex(&key), "values": numbers(&values),
@@ -76,11 +79,21 @@ fn matrix(purpose: Purpose, text: &str, d: usize, sharing: Sharing<'_>, replica:
     })
 }
 
-fn noise() -> Value {
-    let key = seeds::key(ENGINE, SEED, Purpose::Noise, &[("kappa", "2.5".to_owned()), ("n", "4".to_owned())]);
-    let mut stream = Stream::new(key, 0);
-    json!({ "purpose": "noise", "kappa": "2.5", "n": 4, "replica": 0, "key": hex(&key),
-            "values": numbers(&(0..16).map(|_| stream.normal()).collect::<Vec<_>>()) })
+/// Increments over some steps of a path of n tokens.
+fn noise(n: usize, coordinates: usize, step: f64, replica: u64) -> Value {
+    let (base, _) = noise::base(step).unwrap();
+    let key = seeds::noise_key(ENGINE, SEED, n, coordinates, base);
+    let noise = Noise { key, stream: replica, kappa: 1.0 };
+    let steps = [0, 1, 2, 1000, 123_456_789];
+    let increments = steps.iter().flat_map(|k| noise::increment(&noise, n * coordinates, step, *k).unwrap());
+    json!({ "purpose": "noise", "n": n, "coordinates": coordinates, "base": base, "step": step, "steps": steps,
+            "replica": replica, "key": hex(&key), "values": numbers(&increments.collect::<Vec<_>>()) })
+}
+
+fn frequencies(text: &str, n: usize, replica: u64) -> Value {
+    let key = seeds::frequencies_key(ENGINE, SEED, n, text);
+    let drawn = choices::frequencies(text).unwrap().draw(n, &mut Stream::new(key, replica));
+    json!({ "purpose": "frequencies", "law": text, "n": n, "replica": replica, "key": hex(&key), "values": numbers(&drawn) })
 }
 
 fn draws() -> Value {
@@ -105,7 +118,25 @@ fn draws() -> Value {
             matrix(Purpose::Value, "wishart", 4, Sharing::Sweep, 7),
             matrix(Purpose::QueryKey, "gaussian", 5, Sharing::Replica, 7),
             matrix(Purpose::QueryKey, "goe", 4, Sharing::Replica, 7),
-            noise(),
+            noise(4, 3, 0.1, 5),
+            noise(9, 1, 0.025, 0),
+            noise(2, 2, 1500.0, 1),
+            frequencies("normal(0.5, 2)", 5, 3),
+            tokens("hypercube(5)", 3, 4, Direct, 2),
+            tokens("gaussian", 3, 4, Direct, 2),
+            tokens("gaussian(0.3)", 3, 4, Bartlett, 2),
+            tokens("hemisphere", 6, 3, Direct, 2),
+            tokens("hemisphere", 6, 512, Bartlett, 2),
+            tokens("wrapped_normal_mixture(0.2@pi/2, 0.5@0, 0.3@4pi/3; sigma=0.2)", 40, 2, Direct, 2),
+            tokens("wrapped_normal_mixture(1/3@1, 2/3@-100; sigma=2)", 40, 4, Direct, 2),
+            tokens("wrapped_normal_mixture(0.5@0, 0.5@pi; sigma=0.2, elevation=uniform)", 40, 3, Direct, 2),
+            tokens("wrapped_normal_mixture(1@0; sigma=1, elevation=0.5)", 9, 5, Direct, 2),
+            matrix(Purpose::Value, "uniform", 4, Sharing::Replica, 7),
+            matrix(Purpose::QueryKey, "uniform", 4, Sharing::Replica, 7),
+            matrix(Purpose::Value, "spectrum(1.35, -0.07, 0.25)", 3, Sharing::Replica, 7),
+            matrix(Purpose::QueryKey, "spectrum(1, 0.1+0.08i)", 3, Sharing::Sweep, 7),
+            matrix(Purpose::Value, "spectrum(2, 1; basis=gaussian)", 2, Sharing::Replica, 7),
+            matrix(Purpose::Value, "spectrum(1, -0.05+0.25i, -1-0.5i; basis=gaussian)", 5, Sharing::Replica, 7),
         ],
     })
 }

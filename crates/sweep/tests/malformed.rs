@@ -10,9 +10,29 @@ mod npy;
 fn load(name: &str) -> std::io::Result<Vec<u8>> {
     match name {
         "v.npy" => Ok(npy::of("(2, 2)", &[1.0, 0.5, -0.5, 1.0])),
+        "two.safetensors" => Ok(safetensors("F64", &[("k.weight", 32), ("q", 32)])),
+        "integers.safetensors" => Ok(safetensors("I64", &[("q", 32)])),
+        "damaged.safetensors" => Ok(safetensors("F64", &[("q", 31)])),
         "damaged.npy" => Ok(b"\x93NUMPY\x01\x00 and then nothing".to_vec()),
         _ => Err(std::io::Error::new(std::io::ErrorKind::NotFound, "no such file")),
     }
+}
+
+/// 2 × 2 matrices of zeros of this type, each of so many bytes.
+fn safetensors(kind: &str, tensors: &[(&str, usize)]) -> Vec<u8> {
+    let mut data = Vec::new();
+    let mut entries = Vec::new();
+    for (name, length) in tensors {
+        let from = data.len();
+        data.resize(from + length, 0);
+        let to = data.len();
+        entries.push(format!(r#""{name}":{{"dtype":"{kind}","shape":[2,2],"data_offsets":[{from},{to}]}}"#));
+    }
+    let header = format!("{{{}}}", entries.join(","));
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.bytes());
+    bytes.extend(data);
+    bytes
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `angles(a, b, …)`: given points of the circle, in radians.
 
-use super::{Construction, Files, InitialLaw};
+use super::{Construction, Files, InitialLaw, Space};
 use crate::call::{Call, CallError};
 use crate::constant;
 use crate::random::Stream;
@@ -36,6 +36,7 @@ impl InitialLaw for Angles {
         n: usize,
         d: usize,
         _construction: Construction,
+        _space: Space,
         _stream: &mut Stream,
         _files: &Files<'_>,
     ) -> Result<Vec<f64>, String> {

@@ -1,7 +1,7 @@
 //! `equiangular(rho)`: all cosines equal to ρ (docs/models.md).
 
 use super::frame::haar_frame;
-use super::{Construction, Files, InitialLaw, at_least_one, normalize};
+use super::{Construction, Files, InitialLaw, Space, at_least_one, normalize};
 use crate::call::{Call, CallError};
 use crate::constant;
 use crate::random::Stream;
@@ -102,6 +102,7 @@ impl InitialLaw for Equiangular {
         n: usize,
         d: usize,
         _construction: Construction,
+        _space: Space,
         stream: &mut Stream,
         _files: &Files<'_>,
     ) -> Result<Vec<f64>, String> {

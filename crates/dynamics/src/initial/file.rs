@@ -1,29 +1,30 @@
-//! `file(x0.npy)`: tokens given as an n × d array, normalized.
+//! `file(x0.npy)`, `file(x0.safetensors; tensor=name)`: tokens given as an n × d array.
 
-use super::{Construction, Files, InitialLaw, at_least_one, normalize};
+use super::{Construction, Files, InitialLaw, Space, at_least_one, normalize};
+use crate::array_file::ArrayFile;
 use crate::call::{Call, CallError};
-use crate::npy;
 use crate::random::Stream;
 
-/// The rows of a two-dimensional `.npy` array, each divided by its length. Not random: every replica starts the same.
+/// The rows of an array: on the sphere each divided by its length, in R^d as they are. Not random: every replica starts
+/// the same.
 #[derive(Debug)]
 pub struct TokenFile {
-    name: String,
+    array: ArrayFile,
 }
 
 impl TokenFile {
     pub(super) fn from_call(call: &Call<'_>) -> Result<Self, CallError> {
-        Ok(Self { name: call.file(&[".npy"])?.to_owned() })
+        Ok(Self { array: ArrayFile::from_call(call)? })
     }
 }
 
 impl InitialLaw for TokenFile {
     fn canonical(&self) -> String {
-        format!("file({})", self.name)
+        self.array.canonical()
     }
 
     fn files(&self) -> Vec<&str> {
-        vec![&self.name]
+        vec![self.array.name()]
     }
 
     fn check(&self, n: usize, d: usize) -> Result<(), String> {
@@ -35,16 +36,20 @@ impl InitialLaw for TokenFile {
         n: usize,
         d: usize,
         _construction: Construction,
+        space: Space,
         _stream: &mut Stream,
         files: &Files<'_>,
     ) -> Result<Vec<f64>, String> {
         self.check(n, d)?;
-        let mut tokens = npy::read_matrix(&self.name, n, d, files)?;
+        let mut tokens = self.array.read_matrix(n, d, files)?;
+        if space == Space::Euclidean {
+            return Ok(tokens);
+        }
         for (i, row) in tokens.chunks_exact_mut(d).enumerate() {
             if !normalize(row) {
                 return Err(format!(
                     "Row {i} of `{}` has no direction: its length is zero or not finite.",
-                    self.name
+                    self.array.name()
                 ));
             }
         }

@@ -1,4 +1,5 @@
-//! Haar-random orthonormal frames, for the laws whose Gram matrix is given and whose position is not.
+//! Haar-random orthonormal frames, for the laws whose Gram matrix is given and whose position is not, and for the matrices
+//! whose spectrum is given and whose eigenvectors are not.
 
 use super::normalize;
 use crate::random::Stream;
@@ -7,7 +8,7 @@ use crate::random::Stream;
 ///
 /// Each row is drawn, then twice reduced by every earlier vector in order (modified Gram–Schmidt; the second time
 /// makes it orthogonal to rounding), then normalized.
-pub(super) fn haar_frame(k: usize, d: usize, stream: &mut Stream) -> Vec<f64> {
+pub(crate) fn haar_frame(k: usize, d: usize, stream: &mut Stream) -> Vec<f64> {
     debug_assert!(k <= d);
     let mut frame = vec![0.0; k * d];
     for i in 0..k {

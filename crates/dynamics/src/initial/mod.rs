@@ -4,18 +4,18 @@
 //! from the stream of purpose `initial`. A new law is one file here, one line in [`parse`] and one in [`USAGES`].
 //!
 //! ```
-//! use metasweep_dynamics::initial::{self, Construction};
+//! use metasweep_dynamics::initial::{self, Construction, Space};
 //! use metasweep_dynamics::random::Stream;
 //!
 //! let law = initial::parse("uniform_sphere").unwrap();
 //! let mut stream = Stream::new([0; 32], 3); // replica 3
-//! let tokens = law.draw(5, 2, Construction::Direct, &mut stream, &|_| None).unwrap();
+//! let tokens = law.draw(5, 2, Construction::Direct, Space::Sphere, &mut stream, &|_| None).unwrap();
 //! assert_eq!(tokens.len(), 5 * 2);
 //! ```
 
 use std::fmt;
 
-use crate::call::{Call, CallError};
+use crate::call::{Call, CallError, Piece};
 use crate::matrices::{self, MatrixFamily};
 use crate::random::Stream;
 
@@ -23,8 +23,14 @@ mod angles;
 mod equiangular;
 mod file;
 mod frame;
+mod gaussian;
+mod hemisphere;
+mod hypercube;
 mod orthonormal;
 mod uniform_sphere;
+mod wrapped_normal_mixture;
+
+pub(crate) use frame::haar_frame;
 
 /// The bytes of the file of this name (as the sweep file writes it), if the caller has read it.
 pub type Files<'a> = dyn Fn(&str) -> Option<&'a [u8]> + 'a;
@@ -58,7 +64,16 @@ impl Construction {
     }
 }
 
-/// A law of n unit tokens in R^d.
+/// Where the tokens live. It is no part of the stream's key: a law of unit vectors starts both alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Space {
+    /// The unit sphere S^{d−1}: tokens are unit vectors, and the rows of a file are normalized.
+    Sphere,
+    /// R^d: the rows of a file are taken as they are.
+    Euclidean,
+}
+
+/// A law of n tokens in R^d.
 pub trait InitialLaw: fmt::Debug + Send + Sync {
     /// The law in canonical form: equal laws have equal text. Part of the stream's key.
     fn canonical(&self) -> String;
@@ -66,6 +81,11 @@ pub trait InitialLaw: fmt::Debug + Send + Sync {
     /// The files it reads.
     fn files(&self) -> Vec<&str> {
         Vec::new()
+    }
+
+    /// Whether its tokens are unit vectors on [`Space::Sphere`]. If not, the law is for [`Space::Euclidean`] alone.
+    fn on_sphere(&self) -> bool {
+        true
     }
 
     /// Whether n tokens in R^d can have this law.
@@ -84,7 +104,8 @@ pub trait InitialLaw: fmt::Debug + Send + Sync {
         Construction::Direct
     }
 
-    /// The tokens, n × [`coordinates`](Construction::coordinates), row-major, rows of unit length to rounding.
+    /// The tokens, n × [`coordinates`](Construction::coordinates), row-major; if the law is [on the
+    /// sphere](Self::on_sphere) and `space` is the sphere, rows of unit length to rounding.
     ///
     /// # Errors
     /// If [`check`](Self::check) fails, or a file is missing or does not hold what the law needs.
@@ -93,14 +114,24 @@ pub trait InitialLaw: fmt::Debug + Send + Sync {
         n: usize,
         d: usize,
         construction: Construction,
+        space: Space,
         stream: &mut Stream,
         files: &Files<'_>,
     ) -> Result<Vec<f64>, String>;
 }
 
 /// How each law is written.
-pub const USAGES: [&str; 5] =
-    ["uniform_sphere", "orthonormal", "equiangular(rho)", "angles(a, b, …)", "file(x0.npy)"];
+pub const USAGES: [&str; 9] = [
+    "uniform_sphere",
+    "orthonormal",
+    "equiangular(rho)",
+    "hemisphere",
+    "angles(a, b, …)",
+    "wrapped_normal_mixture(weight@centre, …; sigma=s, elevation=e)",
+    "hypercube(a)",
+    "gaussian(sigma)",
+    "file(x0.npy)",
+];
 
 /// The law that `text` names.
 ///
@@ -112,14 +143,18 @@ pub fn parse(text: &str) -> Result<Box<dyn InitialLaw>, CallError> {
         "uniform_sphere" => Box::new(uniform_sphere::UniformSphere::from_call(&call)?),
         "orthonormal" => Box::new(orthonormal::Orthonormal::from_call(&call)?),
         "equiangular" => Box::new(equiangular::Equiangular::from_call(&call)?),
+        "hemisphere" => Box::new(hemisphere::Hemisphere::from_call(&call)?),
         "angles" => Box::new(angles::Angles::from_call(&call)?),
+        "wrapped_normal_mixture" => Box::new(wrapped_normal_mixture::WrappedNormalMixture::from_call(&call)?),
+        "hypercube" => Box::new(hypercube::Hypercube::from_call(&call)?),
+        "gaussian" => Box::new(gaussian::Gaussian::from_call(&call)?),
         "file" => Box::new(file::TokenFile::from_call(&call)?),
         name => return Err(CallError::unknown(call.name.position, "an initial law", name, &USAGES)),
     })
 }
 
-/// How the tokens of a cell are drawn: [`Bartlett`](Construction::Bartlett) if and only if the law is `uniform_sphere`,
-/// V = c·I, QᵀK = b·I and d > n.
+/// How the tokens of a cell are drawn: [`Bartlett`](Construction::Bartlett) if and only if V = c·I, QᵀK = b·I, and the
+/// law is rotation invariant with independent rows (`uniform_sphere`, `hemisphere`, `gaussian`) and d > n.
 #[must_use]
 pub fn construction(
     law: &dyn InitialLaw,
@@ -141,6 +176,15 @@ fn at_least_one(n: usize, d: usize) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!("n and d must be at least 1, but n = {n} and d = {d}."))
+    }
+}
+
+/// Refuses a parameter of a law that is not positive.
+fn positive(value: f64, piece: &Piece<'_>, rule: &str) -> Result<(), CallError> {
+    if value > 0.0 {
+        Ok(())
+    } else {
+        Err(CallError::at(piece.position, format!("{rule}, but `{}` is not.", piece.text)))
     }
 }
 
@@ -170,6 +214,21 @@ mod tests {
             ("equiangular( 0.30 )", "equiangular(0.3)"),
             ("angles(0, pi/2,-0)", "angles(0, 1.5707963267948966, 0)"),
             ("file( x0.npy )", "file(x0.npy)"),
+            ("file(x0.safetensors;tensor=a.b)", "file(x0.safetensors; tensor=a.b)"),
+            ("hemisphere", "hemisphere"),
+            ("hypercube(10/2)", "hypercube(5)"),
+            ("gaussian", "gaussian"),
+            ("gaussian(1.0)", "gaussian"),
+            ("gaussian(0.5)", "gaussian(0.5)"),
+            (
+                "wrapped_normal_mixture(0.2@pi/2, 0.5@0, 0.3@4pi/3; sigma=0.2)",
+                "wrapped_normal_mixture(0.2@1.5707963267948966, 0.5@0, 0.3@4.1887902047863905; sigma=0.2)",
+            ),
+            (
+                "wrapped_normal_mixture(1 @ -0; elevation=uniform, sigma=.5)",
+                "wrapped_normal_mixture(1@0; sigma=0.5, elevation=1.5707963267948966)",
+            ),
+            ("wrapped_normal_mixture(1@1; sigma=1, elevation=none)", "wrapped_normal_mixture(1@1; sigma=1)"),
         ] {
             let law = parse(text).unwrap();
             assert_eq!(law.canonical(), canonical);
@@ -186,7 +245,28 @@ mod tests {
         assert_eq!(parse("equiangular").unwrap_err().position, 0);
         assert_eq!(parse("angles(1, x)").unwrap_err().position, 10);
         assert_eq!(parse("orthonormal(3)").unwrap_err().position, 12);
-        assert_eq!(parse("file(x0.csv)").unwrap_err().allowed, ["*.npy"]);
+        assert_eq!(parse("file(x0.csv)").unwrap_err().allowed, ["*.npy", "*.safetensors"]);
+        assert_eq!(parse("hypercube").unwrap_err().position, 0);
+        assert_eq!(parse("hypercube(-1)").unwrap_err().position, 10);
+        assert_eq!(parse("gaussian(0)").unwrap_err().position, 9);
+        assert_eq!(parse("gaussian(1; sigma=2)").unwrap_err().position, 12);
+        for (arguments, position) in [
+            ("", 0),
+            ("(; sigma=1)", 0),
+            ("(1@0)", 0),
+            ("(1; sigma=1)", 23),
+            ("(x@0; sigma=1)", 23),
+            ("(1@y; sigma=1)", 25),
+            ("(0.5@0, 0.4@1; sigma=1)", 23),
+            ("(1.5@0, -0.5@1; sigma=1)", 30),
+            ("(1@0; sigma=0)", 34),
+            ("(1@0; sigma=1, elevation=2)", 47),
+            ("(1@0; sigma=1, elevation=unifrm)", 47),
+            ("(1@0; sigmma=1)", 28),
+        ] {
+            let error = parse(&format!("wrapped_normal_mixture{arguments}")).unwrap_err();
+            assert_eq!(error.position, position, "{arguments}: {error}");
+        }
     }
 
     #[test]
@@ -203,5 +283,28 @@ mod tests {
         assert_eq!(choose("uniform_sphere", "query_key", "goe", 4, 5), Construction::Direct);
         assert_eq!(choose("uniform_sphere", "identity", "diag(1, 2)", 1, 2), Construction::Direct);
         assert_eq!(choose("orthonormal", "identity", "identity", 4, 5), Construction::Direct);
+        assert_eq!(choose("hemisphere", "identity", "identity", 4, 5), Construction::Bartlett);
+        assert_eq!(choose("gaussian(2)", "identity", "identity", 4, 5), Construction::Bartlett);
+        // Not invariant under rotations: the cube knows its axes, the mixture its circle.
+        assert_eq!(choose("hypercube(5)", "identity", "identity", 4, 5), Construction::Direct);
+        let circle = "wrapped_normal_mixture(1@0; sigma=1)";
+        assert_eq!(choose(circle, "identity", "identity", 4, 5), Construction::Direct);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_answered(
+            name in "wrapped_normal_mixture|hypercube|gaussian|file|angles",
+            inside in "(0.5@[0-9.pi-]{1,4}, 0.5@)?[-+0-9.,;=@i() a-z]{0,12}(; ?sigma=[0-9.]{1,3}(, elevation=[a-z0-9./]{1,6})?)?",
+        ) {
+            let text = format!("{name}({inside})");
+            match parse(&text) {
+                Err(error) => proptest::prop_assert!(text.is_char_boundary(error.position)),
+                Ok(law) => {
+                    let canonical = law.canonical();
+                    proptest::prop_assert_eq!(parse(&canonical).unwrap().canonical(), canonical);
+                }
+            }
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! `orthonormal`: n ≤ d mutually orthogonal tokens (P0 Theorem 4.6's start).
 
 use super::frame::haar_frame;
-use super::{Construction, Files, InitialLaw, at_least_one};
+use super::{Construction, Files, InitialLaw, Space, at_least_one};
 use crate::call::{Call, CallError};
 use crate::random::Stream;
 
@@ -40,6 +40,7 @@ impl InitialLaw for Orthonormal {
         n: usize,
         d: usize,
         _construction: Construction,
+        _space: Space,
         stream: &mut Stream,
         _files: &Files<'_>,
     ) -> Result<Vec<f64>, String> {

@@ -1,6 +1,6 @@
 //! `uniform_sphere`: independent uniform points of S^{d−1}.
 
-use super::{Construction, Files, InitialLaw, at_least_one, normalize};
+use super::{Construction, Files, InitialLaw, Space, at_least_one, normalize};
 use crate::call::{Call, CallError};
 use crate::random::Stream;
 
@@ -40,26 +40,50 @@ impl InitialLaw for UniformSphere {
         n: usize,
         d: usize,
         construction: Construction,
+        _space: Space,
         stream: &mut Stream,
         _files: &Files<'_>,
     ) -> Result<Vec<f64>, String> {
         self.check(n, d)?;
-        let coordinates = construction.coordinates(n, d);
-        let mut tokens = vec![0.0; n * coordinates];
-        for (i, row) in tokens.chunks_exact_mut(coordinates).enumerate() {
-            match construction {
-                Construction::Direct => row.fill_with(|| stream.normal()),
-                Construction::Bartlett => {
-                    if d < n {
-                        return Err(format!("A Bartlett factor needs d ≥ n, but d is {d} and n is {n}."));
-                    }
-                    row[..i].fill_with(|| stream.normal());
-                    row[i] = stream.chi((d - i) as u64);
-                }
-            }
-            // No normal and no chi is ever zero, so the length is positive.
-            normalize(row);
-        }
-        Ok(tokens)
+        unit_rows(n, d, construction, stream)
     }
+}
+
+/// n independent normal vectors of R^d, or a matrix with the law of their Gram matrix's Bartlett factor.
+pub(super) fn normal_rows(
+    n: usize,
+    d: usize,
+    construction: Construction,
+    stream: &mut Stream,
+) -> Result<Vec<f64>, String> {
+    let coordinates = construction.coordinates(n, d);
+    let mut rows = vec![0.0; n * coordinates];
+    for (i, row) in rows.chunks_exact_mut(coordinates).enumerate() {
+        match construction {
+            Construction::Direct => row.fill_with(|| stream.normal()),
+            Construction::Bartlett => {
+                if d < n {
+                    return Err(format!("A Bartlett factor needs d ≥ n, but d is {d} and n is {n}."));
+                }
+                row[..i].fill_with(|| stream.normal());
+                row[i] = stream.chi((d - i) as u64);
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// [`normal_rows`], normalized.
+pub(super) fn unit_rows(
+    n: usize,
+    d: usize,
+    construction: Construction,
+    stream: &mut Stream,
+) -> Result<Vec<f64>, String> {
+    let mut rows = normal_rows(n, d, construction, stream)?;
+    for row in rows.chunks_exact_mut(construction.coordinates(n, d)) {
+        // No normal and no chi is ever zero, so the length is positive.
+        normalize(row);
+    }
+    Ok(rows)
 }

@@ -1,5 +1,5 @@
-//! `mix(τ)`: `post` for t ≤ τ, then `pre` (P2 §6.2). A step of `rk4` that contains τ is of first order there; with τ a
-//! multiple of the step none does.
+//! `mix(τ)`: `post` for t ≤ τ, then `pre` (P2 §6.2). A step belongs to the side that it
+//! begins on, so `rk4` keeps its order if τ is a multiple of the step.
 #![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
 
 use super::{Scheme, Sight, TokenRule, each_token};
@@ -12,9 +12,11 @@ pub(crate) struct Mix {
     pub switch: f64,
 }
 
-/// Whether a lane is past the switch τ. A billionth of a step more still is τ: 3·0.1 is 0.3.
+/// Whether a lane's step begins at the switch τ or after it: all stages of a step are on one side. A billionth of a step
+/// before still is τ: 3·0.1 is 0.3.
 pub(crate) fn is_past(switch: f64, clock: &Clock, lane: usize) -> bool {
-    clock.time.0[lane] > switch + 1e-9 * clock.step.0[lane]
+    let step = clock.step.0[lane];
+    clock.layer as f64 * step >= switch - 1e-9 * step
 }
 
 impl Mix {

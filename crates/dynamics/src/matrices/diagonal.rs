@@ -2,6 +2,7 @@
 
 use super::MatrixFamily;
 use crate::call::{Call, CallError};
+use crate::complex::Complex;
 use crate::constant;
 use crate::initial::Files;
 use crate::parameters::Operator;
@@ -36,6 +37,10 @@ impl MatrixFamily for Diagonal {
 
     fn is_scalar(&self) -> Option<f64> {
         self.entries.iter().all(|entry| *entry == self.entries[0]).then(|| self.entries[0])
+    }
+
+    fn spectrum(&self, d: usize) -> Option<Vec<Complex>> {
+        (self.entries.len() == d).then(|| self.entries.iter().map(|entry| Complex::real(*entry)).collect())
     }
 
     fn draw(&self, d: usize, _stream: &mut Stream, _files: &Files<'_>) -> Result<Operator, String> {

@@ -1,36 +1,36 @@
-//! `file(v.npy)`: a given matrix.
+//! `file(v.npy)`, `file(model.safetensors; tensor=name)`: a given matrix.
 
 use nalgebra::DMatrix;
 
 use super::MatrixFamily;
+use crate::array_file::ArrayFile;
 use crate::call::{Call, CallError};
 use crate::initial::Files;
-use crate::npy;
 use crate::parameters::Operator;
 use crate::random::Stream;
 
-/// The d × d array of a `.npy` file.
+/// The d × d array of a file.
 #[derive(Debug)]
 pub struct MatrixFile {
-    name: String,
+    array: ArrayFile,
 }
 
 impl MatrixFile {
     pub(super) fn from_call(call: &Call<'_>) -> Result<Self, CallError> {
-        Ok(Self { name: call.file(&[".npy"])?.to_owned() })
+        Ok(Self { array: ArrayFile::from_call(call)? })
     }
 }
 
 impl MatrixFamily for MatrixFile {
     fn canonical(&self) -> String {
-        format!("file({})", self.name)
+        self.array.canonical()
     }
 
     fn files(&self) -> Vec<&str> {
-        vec![&self.name]
+        vec![self.array.name()]
     }
 
     fn draw(&self, d: usize, _stream: &mut Stream, files: &Files<'_>) -> Result<Operator, String> {
-        Ok(Operator::Dense(DMatrix::from_row_slice(d, d, &npy::read_matrix(&self.name, d, d, files)?)))
+        Ok(Operator::Dense(DMatrix::from_row_slice(d, d, &self.array.read_matrix(d, d, files)?)))
     }
 }

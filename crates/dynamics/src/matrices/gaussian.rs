@@ -1,8 +1,9 @@
 //! `gaussian`: independent normals.
 
-use super::{MatrixFamily, Role, normals, product};
+use super::{MatrixFamily, Role, normals};
 use crate::call::{Call, CallError};
 use crate::initial::Files;
+use crate::linear::product;
 use crate::parameters::Operator;
 use crate::random::Stream;
 

@@ -20,6 +20,7 @@ use std::fmt;
 use nalgebra::DMatrix;
 
 use crate::call::{Call, CallError};
+use crate::complex::Complex;
 use crate::initial::Files;
 use crate::parameters::{Head, Operator, Parameters, QueryKey};
 use crate::random::Stream;
@@ -30,6 +31,8 @@ mod gaussian;
 mod goe;
 mod query_key;
 mod scalar;
+mod spectrum;
+mod uniform;
 mod wishart;
 
 /// Which of the two matrices a family is for: some are normalized differently, `query_key` is a value alone.
@@ -81,6 +84,11 @@ pub trait MatrixFamily: fmt::Debug + Send + Sync {
         false
     }
 
+    /// The d eigenvalues, complex pairs as neighbours, if every matrix of the family has the same.
+    fn spectrum(&self, d: usize) -> Option<Vec<Complex>> {
+        self.is_scalar().map(|factor| vec![Complex::real(factor); d])
+    }
+
     /// Whether it is drawn by itself or made from QᵀK.
     fn rule(&self) -> ValueRule {
         ValueRule::Own
@@ -100,17 +108,28 @@ pub trait MatrixFamily: fmt::Debug + Send + Sync {
 }
 
 /// How each family is written; the last two only as a value.
-pub const USAGES: [&str; 9] = [
+pub const USAGES: [&str; 11] = [
     "identity",
     "-identity",
     "diag(a, b, …)",
+    "spectrum(1, 0.1+0.08i, …; basis=haar)",
     "gaussian",
     "goe",
     "wishart",
+    "uniform",
     "file(v.npy)",
     "query_key",
     "-query_key",
 ];
+
+/// How the families of this role are written.
+#[must_use]
+pub fn usages(role: Role) -> &'static [&'static str] {
+    match role {
+        Role::Value => &USAGES,
+        Role::QueryKey => &USAGES[..USAGES.len() - 2],
+    }
+}
 
 /// The family that `text` names.
 ///
@@ -124,13 +143,16 @@ pub fn parse(text: &str, role: Role) -> Result<Box<dyn MatrixFamily>, CallError>
         ("gaussian", _) => Box::new(gaussian::Gaussian::from_call(&call, role)?),
         ("goe", _) => Box::new(goe::Goe::from_call(&call)?),
         ("wishart", _) => Box::new(wishart::Wishart::from_call(&call)?),
+        ("spectrum", _) => Box::new(spectrum::Spectrum::from_call(&call)?),
+        ("uniform", _) => Box::new(uniform::Uniform::from_call(&call)?),
         ("file", _) => Box::new(file::MatrixFile::from_call(&call)?),
         ("query_key" | "-query_key", Role::Value) => Box::new(query_key::FromQueryKey::from_call(&call)?),
-        (name, Role::Value) => {
-            return Err(CallError::unknown(call.name.position, "a family of values V", name, &USAGES));
-        }
-        (name, Role::QueryKey) => {
-            return Err(CallError::unknown(call.name.position, "a family of QᵀK", name, &USAGES[..7]));
+        (name, role) => {
+            let kind = match role {
+                Role::Value => "a family of values V",
+                Role::QueryKey => "a family of QᵀK",
+            };
+            return Err(CallError::unknown(call.name.position, kind, name, usages(role)));
         }
     })
 }
@@ -181,16 +203,26 @@ fn normals(d: usize, stream: &mut Stream) -> DMatrix<f64> {
     DMatrix::from_row_slice(d, d, &entries)
 }
 
-/// `Σ_k left_ik right_kj`, k ascending from 0, each product rounded before it is added: bits that no library changes.
-fn product(left: &DMatrix<f64>, right: &DMatrix<f64>) -> DMatrix<f64> {
-    let mut product = DMatrix::zeros(left.nrows(), right.ncols());
-    for j in 0..right.ncols() {
-        for k in 0..right.nrows() {
-            let factor = right[(k, j)];
-            for i in 0..left.nrows() {
-                product[(i, j)] += left[(i, k)] * factor;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_answered(
+            name in "spectrum|diag|file|uniform|goe",
+            inside in "[-+0-9.,;=@i() a-z]{0,30}",
+        ) {
+            for role in [Role::Value, Role::QueryKey] {
+                let text = format!("{name}({inside})");
+                match parse(&text, role) {
+                    Err(error) => proptest::prop_assert!(text.is_char_boundary(error.position)),
+                    Ok(family) => {
+                        let canonical = family.canonical();
+                        proptest::prop_assert_eq!(parse(&canonical, role).unwrap().canonical(), canonical);
+                    }
+                }
             }
         }
     }
-    product
 }

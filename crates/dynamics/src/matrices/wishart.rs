@@ -1,8 +1,9 @@
 //! `wishart`: random positive semidefinite matrices.
 
-use super::{MatrixFamily, normals, product};
+use super::{MatrixFamily, normals};
 use crate::call::{Call, CallError};
 use crate::initial::Files;
+use crate::linear::product;
 use crate::parameters::Operator;
 use crate::random::Stream;
 

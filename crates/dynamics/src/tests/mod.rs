@@ -6,3 +6,4 @@ mod edges;
 mod oracles;
 mod reference;
 pub mod support;
+mod systems;

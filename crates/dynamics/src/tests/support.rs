@@ -5,7 +5,8 @@ use std::sync::Arc;
 use nalgebra::DMatrix;
 
 use crate::ensemble::{Ensemble, Start};
-use crate::model::{Frozen, Integrator, Mask, Model, Normalization};
+use crate::model::{Frozen, Geometry, Integrator, LayerNorm, Mask, Model, Normalization, System};
+use crate::noise::Noise;
 use crate::parameters::{Activation, FeedForward, Head, Operator, Parameters, QueryKey};
 use crate::simd::Isa;
 
@@ -144,6 +145,71 @@ pub fn furnished(random: &mut Random, n: usize, d: usize) -> Vec<Model> {
         }
     }
     models
+}
+
+/// [`models`], and every other geometry, layer norm and system, with the integrators that they go with.
+pub fn all_models(n: usize, d: usize) -> Vec<Model> {
+    let mut models = models(n, d);
+    let layers = Integrator::Discrete { residual: true };
+    let forgetful = Integrator::Discrete { residual: false };
+    let on = |geometry, integrator| Model { geometry, integrator, ..Model::new(n, d) };
+    for geometry in [Geometry::Euclidean, Geometry::Rescaled, Geometry::Sphere] {
+        models.extend([on(geometry, layers), on(geometry, Integrator::Rk4)]);
+    }
+    models.extend([on(Geometry::Sphere, forgetful), on(Geometry::Euclidean, forgetful)]);
+    for layer_norm in LAYER_NORMS {
+        for integrator in [Integrator::ProjectedEuler, Integrator::Rk4] {
+            models.push(Model { layer_norm, ..on(Geometry::Sphere, integrator) });
+            models.push(Model { layer_norm, ..on(Geometry::Equiangular, integrator) });
+        }
+        let normalization = Normalization::Unnormalized;
+        models.push(Model { normalization, layer_norm, ..on(Geometry::Sphere, Integrator::Rk4) });
+    }
+    for blurring in [false, true] {
+        models
+            .push(Model { system: System::MeanShift { blurring }, ..on(Geometry::Sphere, Integrator::Rk4) });
+    }
+    if d == 2 {
+        for normalization in NORMALIZATIONS {
+            for integrator in [Integrator::Rk4, layers] {
+                let circle = Model { normalization, ..on(Geometry::Circle, integrator) };
+                models.push(Model { layer_norm: LayerNorm::Pre, ..circle.clone() });
+                models.push(Model { system: System::Kuramoto, ..circle.clone() });
+                models.push(circle);
+            }
+        }
+    }
+    models
+}
+
+/// Layer norms, each with an argument where it takes one.
+pub const LAYER_NORMS: [LayerNorm; 5] = [
+    LayerNorm::Pre,
+    LayerNorm::Mix { switch: 0.15 },
+    LayerNorm::Peri,
+    LayerNorm::Ngpt { alpha: 0.7 },
+    LayerNorm::Sqrt,
+];
+
+/// A start of `model` from one of attention on the sphere: what the model needs besides is made up.
+pub fn suited(start: &Start, model: &Model, random: &mut Random) -> Start {
+    let mut start = start.clone();
+    let n = model.n;
+    start.radius = 0.5 + random.uniform();
+    start.coupling = random.normal();
+    start.frequencies = (0..n).map(|_| random.normal()).collect();
+    if model.geometry == Geometry::Equiangular {
+        start.tokens = vec![random.uniform()];
+    }
+    let noisy = !matches!(model.geometry, Geometry::Rescaled | Geometry::Equiangular);
+    if noisy
+        && model.integrator != Integrator::Rk4
+        && !model.layer_norm.has_radius()
+        && random.uniform() < 0.5
+    {
+        start.noise = Some(Noise { key: [7; 32], stream: random.bits(), kappa: 1.0 + random.uniform() });
+    }
+    start
 }
 
 /// Kinds of (query-key, value) heads: every kind of each, alone and together.

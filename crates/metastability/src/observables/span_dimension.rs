@@ -10,7 +10,7 @@ use crate::observables::State;
 use crate::scene::lanes_of;
 
 /// Eigenvalues above this count.
-const THRESHOLD: f64 = 1e-3;
+pub const THRESHOLD: f64 = 1e-3;
 
 /// The dimension in each lane.
 #[must_use]

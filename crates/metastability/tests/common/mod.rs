@@ -8,7 +8,7 @@ use metasweep_metastability::cosines::packed_gram;
 use metasweep_metastability::observables::Observable;
 use metasweep_metastability::record::ReplicaRecord;
 use metasweep_metastability::recorder::Recorder;
-use metasweep_metastability::scene::Scene;
+use metasweep_metastability::scene::{Place, Scene};
 use metasweep_metastability::watch::Watch;
 
 /// β = 9, δ = 1e-3, `steps` steps of 0.1, a sample at every state, everything tracked.
@@ -92,6 +92,7 @@ pub fn with_state<T>(
         n,
         step: k as u64,
         time: [Instant::of_step(k as u64, watch.step); LANES],
+        place: Place::Sphere,
         gram: &gram,
         tokens: &tokens,
         stationary,
