@@ -46,7 +46,13 @@ impl Equiangular {
     /// ρ̇ at cosine ρ.
     #[must_use]
     pub fn rate(&self, rho: f64) -> f64 {
-        let gap = 1.0 - rho;
+        self.rate_at_gap(1.0 - rho)
+    }
+
+    /// ρ̇ at the gap 1 − ρ, precise where the gap is far below the rounding of 1.
+    #[must_use]
+    pub fn rate_at_gap(&self, gap: f64) -> f64 {
+        let rho = 1.0 - gap;
         let growth = 2.0 * gap * ((self.n - 1.0) * rho + 1.0);
         match self.normalization {
             // A token's largest score is its own: nothing moves.

@@ -28,6 +28,8 @@ const GAUSS: [f64; 4] =
 /// An interval is halved until both rules agree to this, relative to its own share. The 15-point rule is better than that
 /// by orders, so for smooth positive integrands only rounding is left (about 10⁻¹⁵ relative).
 const AGREEMENT: f64 = 1e-13;
+/// … or to this, relative to the integral so far: behind a peak, numbers that lose their digits on the way to 0 would never agree.
+const NOTHING: f64 = 1e-18;
 /// An interval is halved at most this often: below it, nodes coincide.
 const DEEPEST: u32 = 50;
 
@@ -36,20 +38,21 @@ const DEEPEST: u32 = 50;
 pub(super) fn integrate(f: &impl Fn(f64) -> f64, a: f64, b: f64, width: f64) -> f64 {
     let (mut sum, mut from, mut length) = (0.0, a, width);
     while from + length < b {
-        sum += refine(f, from, from + length, DEEPEST);
+        sum += refine(f, from, from + length, NOTHING * sum, DEEPEST);
         from += length;
         length *= 2.0;
     }
-    sum + refine(f, from, b, DEEPEST)
+    sum + refine(f, from, b, NOTHING * sum, DEEPEST)
 }
 
-fn refine(f: &impl Fn(f64) -> f64, a: f64, b: f64, depth: u32) -> f64 {
+fn refine(f: &impl Fn(f64) -> f64, a: f64, b: f64, nothing: f64, depth: u32) -> f64 {
     let (gauss, kronrod) = rules(f, a, b);
-    if depth == 0 || (kronrod - gauss).abs() <= AGREEMENT * kronrod.abs() || !kronrod.is_finite() {
+    let apart = (kronrod - gauss).abs();
+    if depth == 0 || apart <= nothing.max(AGREEMENT * kronrod.abs()) || !kronrod.is_finite() {
         return kronrod;
     }
     let middle = 0.5 * (a + b);
-    refine(f, a, middle, depth - 1) + refine(f, middle, b, depth - 1)
+    refine(f, a, middle, nothing, depth - 1) + refine(f, middle, b, nothing, depth - 1)
 }
 
 /// Gauss's and Kronrod's value on one interval.

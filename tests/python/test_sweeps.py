@@ -1,0 +1,82 @@
+"""Every sweep file of the repository runs: a small twin of each, with two replicas, few tokens, and the first part of its time."""
+
+import json
+import tomllib
+
+import polars as pl
+import pytest
+
+from harness import REPOSITORY, metasweep, status
+
+SWEEPS = sorted((REPOSITORY / "sweeps").glob("*.toml"))
+MOST_TOKENS, MOST_DIMENSIONS, STEPS = 40, 48, 60
+
+
+def text(value):
+    """A value as TOML: JSON is, but for tables."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {text(inner)}" for key, inner in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(text(inner) for inner in value) + "]"
+    return json.dumps(value)
+
+
+def capped(value, most):
+    if isinstance(value, list):
+        return sorted({min(inner, most) for inner in value})
+    return min(value, most) if isinstance(value, int) else value
+
+
+def small(grid):
+    """The grid with fewer tokens and dimensions, each axis cut to its ends; n = d stays n = d."""
+    grid = dict(grid)
+    if "zip" in grid or str(grid.get("value", "")).startswith(("diag", "spectrum")):
+        return grid
+    if "initial" not in grid:
+        for key, most in (("n", MOST_TOKENS), ("d", MOST_DIMENSIONS)):
+            if key in grid:
+                grid[key] = capped(grid[key], most)
+    return grid
+
+
+def shortest_step(sweep):
+    steps = [place["step"] for place in [sweep["time"], *sweep["grid"]] if isinstance(place.get("step"), (int, float))]
+    return min(steps, default=0.0)
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
+def test_a_small_twin(tmp_path, path):
+    sweep = tomllib.loads(path.read_text())
+    sweep["replicas"] = min(2, sweep["replicas"])
+    sweep["grid"] = [small(grid) for grid in sweep["grid"]]
+    # The authors' step for USA is 1e-5 at the largest β.
+    least = 0.1 if "authors" in str(sweep["time"].get("step", "")) else 1.0
+    horizon = min(sweep["time"]["horizon"], max(STEPS * shortest_step(sweep), least))
+    for place in [sweep["time"], *sweep["grid"]]:
+        if "horizon" in place:
+            place["horizon"] = min(place["horizon"], horizon)
+        if "sample" in place:
+            place["sample"] = [0, place.get("horizon", horizon)]
+    for table in ("snapshots", "attention"):
+        if table in sweep.get("observe", {}):
+            sweep["observe"][table]["times"] = [0]
+    lines = [f"{key} = {text(value)}" for key, value in sweep.items() if not isinstance(value, (dict, list))]
+    for grid in sweep["grid"]:
+        lines += ["[[grid]]", *(f"{key} = {text(value)}" for key, value in grid.items())]
+    for section in ("time", "observe", "output"):
+        if section in sweep:
+            lines += [f"[{section}]", *(f"{key} = {text(value)}" for key, value in sweep[section].items())]
+    twin = tmp_path / path.name
+    twin.write_text("\n".join(lines) + "\n")
+    metasweep("run", twin, "--out", tmp_path / "out", "--strict", timeout=600)
+    assert status(tmp_path / "out")["state"] == "complete"
+    assert len(pl.read_parquet(f"{tmp_path}/out/series/**/*.parquet")) > 0
+
+
+def test_the_gallery_is_of_these_sweeps():
+    """A section a sweep file that the page is made of, and its figures are of the file as it stands: the hash of its canonical text."""
+    page = (REPOSITORY / "docs/gallery.md").read_text()
+    for path in SWEEPS:
+        if path.stem in ("quickstart", "p0-fig2", "p0-fig2-usa", "p0-fig3"):
+            continue
+        assert f"`sweeps/{path.stem}.toml`" in " ".join(page.split()), path.stem
