@@ -91,7 +91,9 @@ impl ArrayFile {
         }
         .map_err(|reason| format!("`{name}` cannot be read: {reason}"))?;
         let found_rows = match array.shape[..] {
-            [found, length] if length == columns && found > 0 && rows.is_none_or(|rows| rows == found) => found,
+            [found, length] if length == columns && found > 0 && rows.is_none_or(|rows| rows == found) => {
+                found
+            }
             _ => {
                 let found = match &array.shape[..] {
                     [] => "a single number".to_owned(),

@@ -15,8 +15,7 @@ use crate::seeds::Purpose;
 /// How heads are written.
 pub const HEADS: [&str; 3] = ["1", "H", "of(head(query_key, value), head(query, key, value), …)"];
 /// How feed-forward layers are written.
-pub const FEED_FORWARD: [&str; 4] =
-    ["none", "relu(w; bias=b)", "tanh(w; bias=b)", "gelu(w; bias=b)"];
+pub const FEED_FORWARD: [&str; 4] = ["none", "relu(w; bias=b)", "tanh(w; bias=b)", "gelu(w; bias=b)"];
 
 /// Most heads.
 const MOST_HEADS: usize = 4096;
@@ -103,7 +102,12 @@ fn count(text: &str) -> Option<usize> {
 fn listed(text: &str) -> Result<Vec<HeadRecipe>, CallError> {
     let call = Call::parse(text)?;
     if call.name.text != "of" {
-        return Err(CallError::unknown(call.name.position, "a number or list of heads", call.name.text, &HEADS));
+        return Err(CallError::unknown(
+            call.name.position,
+            "a number or list of heads",
+            call.name.text,
+            &HEADS,
+        ));
     }
     call.option("", &[])?;
     if call.arguments.is_empty() || call.arguments.len() > MOST_HEADS {
@@ -131,7 +135,8 @@ fn listed_head(piece: &Piece<'_>) -> Result<HeadRecipe, CallError> {
             value: at(value, Role::Value)?,
         }),
         _ => {
-            let message = "A head has two families, `head(query_key, value)`, or three, `head(query, key, value)`.";
+            let message =
+                "A head has two families, `head(query_key, value)`, or three, `head(query, key, value)`.";
             Err(moved(CallError::at(call.name.position, message)))
         }
     }
@@ -198,7 +203,10 @@ fn feed_forward(text: &str) -> Result<Option<FeedForwardRecipe>, CallError> {
     };
     if weight.family.rule() != ValueRule::Own {
         let position = call.arguments.first().map_or(0, |piece| piece.position);
-        return Err(CallError::at(position, "`query_key` is a matrix of a head, and w stands behind all heads."));
+        return Err(CallError::at(
+            position,
+            "`query_key` is a matrix of a head, and w stands behind all heads.",
+        ));
     }
     let bias = match call.option("bias", &["bias"])? {
         None => Bias::Same(0.0),
@@ -219,10 +227,12 @@ fn bias(piece: &Piece<'_>) -> Result<Bias, CallError> {
             return Ok(Bias::List(numbers.into_iter().map(|number| number + 0.0).collect()));
         }
     }
-    constant::evaluate(piece.text, piece.position).map(|number| Bias::Same(number + 0.0)).map_err(|mut error| {
-        error.allowed = ["a number", "list(a, b, …)", "normal"].map(str::to_owned).to_vec();
-        error
-    })
+    constant::evaluate(piece.text, piece.position).map(|number| Bias::Same(number + 0.0)).map_err(
+        |mut error| {
+            error.allowed = ["a number", "list(a, b, …)", "normal"].map(str::to_owned).to_vec();
+            error
+        },
+    )
 }
 
 impl FeedForwardRecipe {
@@ -307,11 +317,6 @@ impl Recipe {
         let layer = self.feed_forward.as_ref();
         layer.is_some_and(|layer| layer.weight.family.is_random() || layer.bias == Bias::Normal)
             || self.heads.iter().flat_map(HeadRecipe::families).any(|family| family.family.is_random())
-    }
-
-    /// How many heads there are.
-    pub(crate) fn len(&self) -> usize {
-        self.heads.len()
     }
 
     /// Names of all files.
@@ -435,8 +440,10 @@ mod tests {
         for (text, canonical) in [
             (" 4 ", "4"),
             ("of( head(goe,identity) )", "of(head(goe, identity))"),
-            ("of(head(gaussian(4), gaussian( 4 ), diag(1, 1/2)), head(goe, -query_key))",
-             "of(head(gaussian(4), gaussian(4), diag(1, 0.5)), head(goe, -query_key))"),
+            (
+                "of(head(gaussian(4), gaussian( 4 ), diag(1, 1/2)), head(goe, -query_key))",
+                "of(head(gaussian(4), gaussian(4), diag(1, 0.5)), head(goe, -query_key))",
+            ),
         ] {
             assert_eq!(read_heads(text).unwrap().0, canonical);
             assert_eq!(read_heads(canonical).unwrap().0, canonical);
@@ -466,9 +473,13 @@ mod tests {
         ] {
             assert_eq!(read_heads(text).unwrap_err().position, position, "{text}");
         }
-        for (text, position) in
-            [("relux", 0), ("relu(gausian)", 5), ("relu(query_key)", 5), ("relu(goe; bais=1)", 10), ("relu(goe; bias=x)", 15)]
-        {
+        for (text, position) in [
+            ("relux", 0),
+            ("relu(gausian)", 5),
+            ("relu(query_key)", 5),
+            ("relu(goe; bais=1)", 10),
+            ("relu(goe; bias=x)", 15),
+        ] {
             assert_eq!(read_feed_forward(text).unwrap_err().position, position, "{text}");
         }
     }

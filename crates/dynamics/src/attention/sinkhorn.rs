@@ -95,7 +95,6 @@ impl Kernel for Sinkhorn<'_> {
             } else {
                 self.scale_in_turn::<L>(group)
             };
-            // 0 − ∞·0 in lanes that are not done.
             let nothing = L::splat(f64::NAN);
             let factor = L::select(L::less(L::splat(0.5), done), L::load(self.factor, group), nothing);
             if !self.self_term {
@@ -215,13 +214,13 @@ impl Sinkhorn<'_> {
         for _ in 0..MOST_IN_TURN {
             let active = L::less(done, L::splat(0.5));
             let mut residual = L::splat(0.0);
-            for i in 0..n {
+            for (i, left) in left.iter_mut().enumerate() {
                 let own = self.exclude_self.then_some(i);
                 let f = -log_sum::<L>(matrix, i * n, 1, right, self.masses, own, group);
-                let old = L::load(&left[i], group);
+                let old = L::load(left, group);
                 let off = f - old;
                 residual = off.max(residual).max(-off);
-                L::select(active, f, old).store(&mut left[i], group);
+                L::select(active, f, old).store(left, group);
             }
             let open = L::less(tolerance, residual);
             done = L::select(active, L::select(open, L::splat(0.0), L::splat(1.0)), done);
@@ -229,11 +228,11 @@ impl Sinkhorn<'_> {
             if L::bits(active) == 0 {
                 break;
             }
-            for j in 0..n {
+            for (j, right) in right.iter_mut().enumerate() {
                 let own = self.exclude_self.then_some(j);
                 let g = -log_sum::<L>(matrix, j, n, left, self.masses, own, group);
-                let old = L::load(&right[j], group);
-                L::select(active, g, old).store(&mut right[j], group);
+                let old = L::load(right, group);
+                L::select(active, g, old).store(right, group);
             }
         }
         for i in 0..n {

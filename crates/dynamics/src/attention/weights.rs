@@ -87,7 +87,9 @@ fn normalize(normalization: Normalization, row: &mut [f64], masses: &[f64]) {
         };
         *score = weight;
     }
-    row.iter_mut().for_each(|weight| *weight /= sum);
+    for weight in row {
+        *weight /= sum;
+    }
 }
 
 /// Scores into doubly stochastic weights: rows and columns normalized in turn, in logarithms. NaN if that does not end.

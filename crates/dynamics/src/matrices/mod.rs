@@ -22,6 +22,7 @@ use nalgebra::DMatrix;
 use crate::call::{Call, CallError};
 use crate::complex::Complex;
 use crate::initial::Files;
+use crate::linear::product;
 use crate::parameters::{Head, Operator, Parameters, QueryKey};
 use crate::random::Stream;
 
@@ -242,7 +243,7 @@ pub fn head(
 /// # Errors
 /// If they have unequal numbers of rows.
 pub fn bilinear(query: Operator, key: Operator, d: usize) -> Result<QueryKey, String> {
-    use Operator::{Dense, Diagonal, Scalar};
+    use Operator::{Diagonal, Scalar};
     Ok(match (query, key) {
         (Scalar(q), Scalar(k)) => QueryKey::Joint(Scalar(q * k)),
         (Scalar(q), Diagonal(entries)) | (Diagonal(entries), Scalar(q)) => {

@@ -261,7 +261,7 @@ fn the_weights_that_are_shown_are_the_formula() {
         for model in all {
             let parameters = random.parameters(&[(4, 0), (2, 1), (3, 2)], d);
             let start = Start::new(random.uniform(), 0.1, random.sphere(n, d), Arc::clone(&parameters));
-            let shown = ensemble(&model, &[start.clone()], Isa::widest()).attention_weights(0);
+            let shown = ensemble(&model, std::slice::from_ref(&start), Isa::widest()).attention_weights(0);
             // A_i with V = I of one head at a time, self term included.
             for (head, shown) in parameters.heads.iter().zip(&shown) {
                 let head = Head { value: Operator::Diagonal(vec![1.0; d]), ..head.clone() };

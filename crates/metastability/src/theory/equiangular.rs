@@ -91,6 +91,9 @@ impl Equiangular {
         if !(self.in_range(start) && t >= 0.0) {
             return f64::NAN;
         }
+        if self.normalization == Normalization::Hardmax && self.beta > 0.0 {
+            return start;
+        }
         if t == f64::INFINITY {
             return 0.0;
         }
@@ -118,7 +121,6 @@ impl Equiangular {
         let gap = from * libm::exp(-s);
         let peak = libm::exp(self.beta * from * libm::expm1(-s));
         let weight = match self.normalization {
-            Normalization::Hardmax if self.beta > 0.0 => f64::INFINITY,
             Normalization::Softmax | Normalization::Hardmax | Normalization::Sinkhorn => {
                 peak + (self.n - 1.0) * libm::exp(-self.beta * from)
             }
@@ -130,6 +132,9 @@ impl Equiangular {
     fn scaled_time(&self, from: f64, to: f64) -> f64 {
         if !(self.in_range(from) && to > 0.0 && to <= from) {
             return f64::NAN;
+        }
+        if self.normalization == Normalization::Hardmax && self.beta > 0.0 {
+            return if to < from { f64::INFINITY } else { 0.0 };
         }
         self.between(from, 0.0, libm::log(from / to))
     }
