@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use crate::attention::pair_index;
-use crate::attention::{Attention, Gram};
+use crate::attention::{Attention, Gram, weights};
 use crate::integrators::{Clock, Integrator, Stage, VectorField, integrator, keeps_self_term};
 use crate::layer_norm::{Scheme, scheme};
 use crate::model::Model;
@@ -126,6 +126,8 @@ pub struct Ensemble {
     gram_is_current: bool,
     field: Flow,
     integrator: Box<dyn Integrator>,
+    /// β and the matrices of each lane, as they were given.
+    given: Vec<(f64, Arc<Parameters>)>,
     steps: u64,
     /// One bit a lane.
     stationary: u8,
@@ -194,6 +196,7 @@ impl Ensemble {
             gram_is_current: false,
             field,
             integrator: integrator(model.integrator, n * d),
+            given: starts.iter().map(|start| (start.beta, Arc::clone(&start.parameters))).collect(),
             steps: 0,
             stationary: 0,
             finite: finite_lanes(&tokens),
@@ -230,6 +233,27 @@ impl Ensemble {
     pub fn state(&mut self) -> (&[Pack], &[Pack]) {
         self.gram();
         (&self.tokens, &self.gram)
+    }
+
+    /// The Gram matrix of the current state, if it has been computed (by [`gram`](Self::gram) or a step).
+    #[must_use]
+    pub fn known_gram(&self) -> Option<&[Pack]> {
+        self.gram_is_current.then_some(&self.gram)
+    }
+
+    /// The matrices of one lane.
+    #[must_use]
+    pub fn parameters(&self, lane: usize) -> &Parameters {
+        &self.given[lane].1
+    }
+
+    /// `w_ij` of the current state of one lane: for each head n × n numbers, row-major, zero where the mask hides j from
+    /// i (docs/models.md, weights). One definition written out, at n²d operations; the kernels never form it whole.
+    #[must_use]
+    pub fn attention_weights(&self, lane: usize) -> Vec<Vec<f64>> {
+        let (beta, parameters) = &self.given[lane];
+        let tokens = self.lane_tokens(lane);
+        parameters.heads.iter().map(|head| weights(&self.model, *beta, head, &tokens)).collect()
     }
 
     /// The instructions it computes with.

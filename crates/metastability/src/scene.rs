@@ -1,5 +1,7 @@
 //! One state of up to LANES replicas as the observers see it: plain data, whoever computed it.
 
+use metasweep_dynamics::ensemble::Ensemble;
+use metasweep_dynamics::parameters::Parameters;
 use metasweep_dynamics::simd::{Isa, LANES, Pack};
 
 use crate::clock::Instant;
@@ -18,8 +20,25 @@ pub fn lanes_of(mask: LaneMask) -> impl Iterator<Item = usize> {
     (0..LANES).filter(move |&lane| mask & lane_bit(lane) != 0)
 }
 
+/// What observables may ask of a particle system beyond its tokens; computed only when asked for.
+pub trait System {
+    /// The matrices of one lane.
+    fn parameters(&self, lane: usize) -> &Parameters;
+    /// `w_ij` of the current state: for each head n × n numbers, row-major.
+    fn attention_weights(&self, lane: usize) -> Vec<Vec<f64>>;
+}
+
+impl System for Ensemble {
+    fn parameters(&self, lane: usize) -> &Parameters {
+        Ensemble::parameters(self, lane)
+    }
+    fn attention_weights(&self, lane: usize) -> Vec<Vec<f64>> {
+        Ensemble::attention_weights(self, lane)
+    }
+}
+
 /// One state of an ensemble. What stands in unused lanes is never read into a result.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Scene<'a> {
     /// Number of tokens n ≥ 1.
     pub n: usize,
@@ -39,6 +58,23 @@ pub struct Scene<'a> {
     pub evaluations: u64,
     /// The instructions to look with. No choice changes a bit.
     pub isa: Isa,
+    /// The particle system itself, for observables that look at more than tokens; without it they have no value.
+    pub system: Option<&'a dyn System>,
+}
+
+impl std::fmt::Debug for Scene<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { n, step, time, stationary, finite, evaluations, .. } = self;
+        formatter
+            .debug_struct("Scene")
+            .field("n", n)
+            .field("step", step)
+            .field("time", time)
+            .field("stationary", stationary)
+            .field("finite", finite)
+            .field("evaluations", evaluations)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Scene<'_> {

@@ -35,6 +35,7 @@ fn still(rows: &[Vec<f64>], deltas: &[f64]) -> ReplicaRecord {
         finite: u8::MAX,
         evaluations: 0,
         isa: Isa::widest(),
+        system: None,
     };
     let mut recorder = Recorder::new(&watch, rows.len(), 6);
     recorder.record(&watch, &scene);

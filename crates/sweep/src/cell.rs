@@ -172,6 +172,12 @@ impl Cell {
         if self.initial_construction == "bartlett" { self.n() } else { self.d() }
     }
 
+    /// Attention heads.
+    #[must_use]
+    pub fn heads(&self) -> usize {
+        self.text("heads").parse().unwrap_or(1)
+    }
+
     /// β.
     #[must_use]
     pub fn beta(&self) -> f64 {

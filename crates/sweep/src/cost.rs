@@ -78,12 +78,14 @@ impl Costs {
 
 /// How much dearer than one look at each pair an observable is.
 fn weight(observable: Observable, n: f64, observe: &Observe) -> f64 {
-    let thresholds = if observable.depends_on_delta() { observe.deltas.len() as f64 } else { 1.0 };
+    let thresholds = if observable.depends_on_delta() { observe.suffixes.len() as f64 } else { 1.0 };
     thresholds
         * match observable {
             // Eigenvalues and ranks take n³ operations.
             Observable::SpanDimension | Observable::ThresholdRank => n,
-            Observable::Energy => 4.0,
+            Observable::AttentionRank => 6.0 * n,
+            Observable::Energy | Observable::Leaders => 4.0,
+            Observable::RenyiDrift | Observable::CapturedFraction => 6.0,
             _ => 1.0,
         }
 }

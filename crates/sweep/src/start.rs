@@ -9,10 +9,13 @@ use metasweep_dynamics::matrices;
 use metasweep_dynamics::model::{Geometry, Integrator, LayerNorm, Mask, Model, Normalization};
 use metasweep_dynamics::parameters::Parameters;
 use metasweep_dynamics::random::Stream;
+use metasweep_metastability::scene::{LaneMask, lane_bit};
 use metasweep_metastability::watch::Watch;
 
 use crate::cell::{Cell, Value, steps_until};
 use crate::families::Drawn;
+use crate::fitting::{is_flat, separation};
+use crate::moments::Moments;
 use crate::seeds::{self, Purpose, Sharing};
 use crate::sweep::{Observe, Sweep};
 
@@ -60,6 +63,17 @@ impl<'a> Prepared<'a> {
         };
         let tokens = self.tokens(replica)?;
         Ok(Start { beta: self.cell.beta(), step: self.cell.step, tokens, parameters })
+    }
+
+    /// The lanes whose tokens, and whose attention weights, are kept whole; `replicas` are the lanes' numbers.
+    pub(crate) fn portraits(&self, replicas: &[u32]) -> (LaneMask, LaneMask) {
+        let mask = |moments: Option<&Moments>| {
+            let most = moments.map_or(0, |moments| moments.replicas);
+            let asked = replicas.iter().enumerate().filter(|(_, replica)| **replica < most);
+            asked.fold(0, |mask, (lane, _)| mask | lane_bit(lane))
+        };
+        let observe = &self.sweep.observe;
+        (mask(observe.snapshots.as_ref()), mask(observe.attention.as_ref()))
     }
 
     fn tokens(&self, replica: u32) -> Result<Vec<f64>, String> {
@@ -140,9 +154,13 @@ pub(crate) fn watch(cell: &Cell, observe: &Observe) -> Watch {
         Normalization::Softmax => 0.5,
         Normalization::Unnormalized => libm::exp(-beta) / 2.0,
     };
+    let states_at = |moments: Option<&Moments>| {
+        let times = moments.map_or(&[][..], |moments| &moments.times);
+        times.iter().map(|t| steps_until(*t, cell.step)).collect()
+    };
     Watch {
         series: observe.series.clone(),
-        deltas: observe.deltas.clone(),
+        deltas: observe.thresholds(cell),
         suffixes: observe.suffixes.clone(),
         samples: cell.sample.iter().map(|t| steps_until(*t, cell.step)).collect(),
         steps: cell.steps(),
@@ -152,5 +170,13 @@ pub(crate) fn watch(cell: &Cell, observe: &Observe) -> Watch {
         merges: observe.merges,
         plateaus: observe.plateaus,
         min_lifetime: observe.min_lifetime.unwrap_or(relaxation),
+        flat: is_flat(cell),
+        // A parsed sweep has one wherever centres are asked for.
+        separation: separation(cell, observe).unwrap_or(f64::NAN),
+        epsilon: observe.epsilons[0],
+        spaces: observe.spaces.clone(),
+        tokens_at: states_at(observe.snapshots.as_ref()),
+        attention_at: states_at(observe.attention.as_ref()),
+        histograms: observe.histograms.clone(),
     }
 }

@@ -13,11 +13,13 @@ mod maps;
 mod softmax;
 mod symmetric;
 mod unnormalized;
+mod weights;
 
 use std::marker::PhantomData;
 
 pub(crate) use gram::Gram;
 pub use gram::pair_index;
+pub(crate) use weights::weights;
 
 use crate::ensemble::{EnsembleError, Start};
 use crate::integrators::{Clock, VectorField};

@@ -72,6 +72,7 @@ pub fn sweep(betas: &[f64], replicas: u32, level: Level, rows_per_part: u64) -> 
         merges: true,
         plateaus: true,
         min_lifetime: None,
+        ..Observe::default()
     };
     let output = Output { partition_by: vec!["normalization".into(), "value".into()], rows_per_part };
     let canonical = format!("{betas:?} {replicas} {level:?} {rows_per_part}");
@@ -129,6 +130,9 @@ pub fn record(sweep: &Sweep, cell: u32, replica: u32) -> ReplicaRecord {
         plateaus,
         merges,
         series,
+        tokens: Vec::new(),
+        attention: Vec::new(),
+        histograms: Vec::new(),
     }
 }
 
