@@ -6,19 +6,17 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
+use crate::assembly::{Brownian, brownian, field};
 pub use crate::attention::pair_index;
-use crate::attention::{Attention, Gram, gather, weights};
-use crate::geometry::circle::{self, Circle, Rotors};
-use crate::geometry::equiangular::{self, Equiangular};
-use crate::geometry::euclidean::{Closeness, Euclidean};
-use crate::geometry::rescaled::Rescaled;
-use crate::geometry::sphere::Sphere;
-use crate::integrators::{Clock, Integrator, Stage, VectorField, integrator, keeps_self_term};
-use crate::layer_norm::scheme;
-use crate::model::{self, Geometry, Mask, Model, Normalization, System};
-use crate::noise::{Noise, Path};
+use crate::attention::{Gram, gather, weights};
+pub use crate::ensemble_error::EnsembleError;
+use crate::geometry::circle;
+use crate::geometry::equiangular;
+use crate::geometry::euclidean::Closeness;
+use crate::integrators::{Clock, Integrator, Stage, VectorField, integrator};
+use crate::model::{Geometry, Model};
+use crate::noise::Noise;
 use crate::parameters::{Layers, Parameters};
 use crate::simd::{Isa, LANES, Pack, dispatch};
 
@@ -63,161 +61,6 @@ impl Start {
     }
 }
 
-/// Why replicas cannot be put into an ensemble.
-#[derive(Clone, Debug, PartialEq, Error)]
-pub enum EnsembleError {
-    /// None, or more than there are lanes.
-    #[error("an ensemble holds 1 to {LANES} replicas, not {0}")]
-    Lanes(usize),
-    /// n or d is 0.
-    #[error("a model needs at least one token and one coordinate, not n = {n}, d = {d}")]
-    Empty {
-        /// Number of tokens.
-        n: usize,
-        /// Number of coordinates.
-        d: usize,
-    },
-    /// The tokens do not fill n × d.
-    #[error("the tokens of lane {lane} are {found} numbers; n × d = {n} × {d} are needed")]
-    Tokens {
-        /// The lane.
-        lane: usize,
-        /// Numbers found.
-        found: usize,
-        /// Number of tokens.
-        n: usize,
-        /// Number of coordinates.
-        d: usize,
-    },
-    /// β is negative or not finite.
-    #[error("β of lane {lane} is {beta}; it must be finite and not negative")]
-    Beta {
-        /// The lane.
-        lane: usize,
-        /// Its β.
-        beta: f64,
-    },
-    /// η is not finite.
-    #[error("the step of lane {lane} is {step}; it must be finite")]
-    Step {
-        /// The lane.
-        lane: usize,
-        /// Its η.
-        step: f64,
-    },
-    /// Parameters without a head.
-    #[error("the parameters have no attention head; at least one is needed")]
-    NoHeads,
-    /// A matrix that does not act on R^d.
-    #[error(
-        "{what} of head {head} of lane {lane} is {found}, which does not act on vectors of {expected} coordinates"
-    )]
-    MatrixShape {
-        /// The lane.
-        lane: usize,
-        /// The head, from 0.
-        head: usize,
-        /// Which matrix.
-        what: &'static str,
-        /// Its shape.
-        found: String,
-        /// d.
-        expected: usize,
-    },
-    /// Lanes whose matrices need different operations.
-    #[error("lane {lane} differs from lane 0 in the {what}; the replicas of an ensemble must agree in it")]
-    MixedParameters {
-        /// The lane.
-        lane: usize,
-        /// In what.
-        what: &'static str,
-    },
-    /// I + Δt V has no inverse: no rescaled layers (P1 Remark 3.3).
-    #[error("I + Δt V of lane {lane} cannot be inverted, so that its tokens cannot be rescaled")]
-    Singular {
-        /// The lane.
-        lane: usize,
-    },
-    /// A feed-forward layer that does not act on R^d.
-    #[error("the feed-forward layer of lane {lane} does not act on vectors of {d} coordinates")]
-    FeedForward {
-        /// The lane.
-        lane: usize,
-        /// d.
-        d: usize,
-    },
-    /// A layered model without a source of layers.
-    #[error("the model has matrices for every layer, but lane {lane} has no source of them")]
-    NoLayers {
-        /// The lane.
-        lane: usize,
-    },
-    /// A layer whose matrices cannot be drawn.
-    #[error("the matrices of layer {layer} of lane {lane} cannot be drawn: {reason}")]
-    Layer {
-        /// The lane.
-        lane: usize,
-        /// The layer, from 0.
-        layer: u64,
-        /// Why not.
-        reason: String,
-    },
-    /// Masses that are not one positive number a token.
-    #[error("{n} tokens need as many positive masses, or none; there are {found}")]
-    Masses {
-        /// Masses given.
-        found: usize,
-        /// Number of tokens.
-        n: usize,
-    },
-    /// Frozen tokens that are not m points of R^d with m positive weights.
-    #[error(
-        "{weights} frozen tokens need as many positive weights and {weights} × {d} numbers, not {numbers}"
-    )]
-    Frozen {
-        /// Weights given.
-        weights: usize,
-        /// Numbers given.
-        numbers: usize,
-        /// d.
-        d: usize,
-    },
-    /// A row of weights without a token, or a doubly stochastic matrix that cannot be.
-    #[error("these weights do not exist: {0}")]
-    Weights(&'static str),
-    /// Frequencies that are not one a token.
-    #[error("the frequencies of lane {lane} are {found} numbers; {n} tokens need as many, or none")]
-    Frequencies {
-        /// The lane.
-        lane: usize,
-        /// Numbers found.
-        found: usize,
-        /// Number of tokens.
-        n: usize,
-    },
-    /// Noise in some lanes, or a step that no Brownian path can be refined to.
-    #[error("the noise of lane {lane} does not fit its step {step} or the other lanes")]
-    Noise {
-        /// The lane.
-        lane: usize,
-        /// Its η.
-        step: f64,
-    },
-    /// A saved state of other replicas.
-    #[error("the saved state holds {found} numbers for lane {lane}, but its replica has {expected}")]
-    State {
-        /// The lane.
-        lane: usize,
-        /// Numbers saved (0: the lane was not saved).
-        found: usize,
-        /// n × d.
-        expected: usize,
-    },
-    /// Instructions this machine lacks.
-    #[error("this machine has no {0} instructions")]
-    Isa(&'static str),
-}
-
 /// Replicas in lanes. Unused lanes repeat lane 0 or stay as they were; they are never read.
 pub struct Ensemble {
     model: Model,
@@ -246,26 +89,6 @@ pub struct Ensemble {
 
 /// What a lane's weights are made of.
 type Given = (f64, Arc<Parameters>, Option<Arc<dyn Layers>>);
-
-/// The noise of all lanes.
-struct Brownian {
-    paths: Vec<Path>,
-    /// √(2/κ) of each lane.
-    size: Vec<f64>,
-    /// What the current step adds to the places.
-    kick: Vec<Pack>,
-}
-
-impl Brownian {
-    fn kick(&mut self, step: u64) -> &[Pack] {
-        for (lane, path) in self.paths.iter_mut().enumerate() {
-            for (kick, increment) in self.kick.iter_mut().zip(path.increment(step)) {
-                kick.0[lane] = self.size[lane] * increment;
-            }
-        }
-        &self.kick
-    }
-}
 
 /// What a checkpoint keeps of an ensemble: with the same model and starts it goes on bit-equal, on any machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -530,7 +353,7 @@ fn check(model: &Model, starts: &[Start], isa: Isa) -> Result<(), EnsembleError>
     if !isa.is_available() {
         return Err(EnsembleError::Isa(isa.name()));
     }
-    check_weights(model)?;
+    crate::assembly::check_weights(model)?;
     for (lane, start) in starts.iter().enumerate() {
         let expected = if model.geometry == Geometry::Equiangular { 1 } else { n * d };
         if start.tokens.len() != expected {
@@ -550,108 +373,13 @@ fn check(model: &Model, starts: &[Start], isa: Isa) -> Result<(), EnsembleError>
     Ok(())
 }
 
-/// Whether there are such weights.
-fn check_weights(model: &Model) -> Result<(), EnsembleError> {
-    let Model { n, d, masses, frozen, .. } = model;
-    let positive = |masses: &[f64]| masses.iter().all(|mass| *mass > 0.0 && mass.is_finite());
-    if !(masses.is_empty() || masses.len() == *n) || !positive(masses) {
-        return Err(EnsembleError::Masses { found: masses.len(), n: *n });
-    }
-    let (weights, numbers) = (frozen.weights.len(), frozen.points.len());
-    if numbers != weights * d || !positive(&frozen.weights) {
-        return Err(EnsembleError::Frozen { weights, numbers, d: *d });
-    }
-    let is_sinkhorn = model.normalization == Normalization::Sinkhorn;
-    let alone = *n == 1 || model.mask == Mask::Causal;
-    let reason = if model.exclude_self && alone && weights == 0 {
-        "without itself the first token sees none"
-    } else if is_sinkhorn && model.mask == Mask::Causal {
-        "the only doubly stochastic matrix below the diagonal is the identity"
-    } else if is_sinkhorn && weights > 0 {
-        "a doubly stochastic matrix is square, and frozen tokens have no rows"
-    } else if is_sinkhorn && model.exclude_self && !crate::attention::has_plan_without_self(masses) {
-        "one token has at least the mass of all others together, which it cannot share out among them"
-    } else {
-        return Ok(());
-    };
-    Err(EnsembleError::Weights(reason))
-}
-
-/// The right side of the model.
-fn field(model: &Model, starts: &[Start], isa: Isa) -> Result<Box<dyn VectorField>, EnsembleError> {
-    let Model { n, d, geometry, layer_norm, .. } = *model;
-    let lanes = starts.len();
-    if geometry == Geometry::Equiangular {
-        let (n, beta) = (n as f64, gather(starts, |start| start.beta));
-        let (normalization, exclude_self) = (model.normalization, model.exclude_self);
-        let equiangular = Equiangular { n, beta, normalization, exclude_self, layer_norm, lanes, isa };
-        return Ok(Box::new(equiangular));
-    }
-    let keeps_self_term = match geometry {
-        Geometry::Sphere => keeps_self_term(model.integrator) || layer_norm.needs_whole_attention(),
-        Geometry::Circle => layer_norm.needs_whole_attention(),
-        Geometry::Euclidean | Geometry::Rescaled | Geometry::Equiangular => true,
-    };
-    let is_fixed = model.system == (System::MeanShift { blurring: false });
-    let attention = Attention::new(model, starts, keeps_self_term || is_fixed, isa)?;
-    let tokens: Vec<&[f64]> = starts.iter().map(|start| start.tokens.as_slice()).collect();
-    let sphere = |attention| Sphere {
-        attention,
-        layer_norm: scheme(layer_norm),
-        speed: matches!(model.system, System::MeanShift { .. }).then(|| gather(starts, |start| start.beta)),
-        targets: is_fixed.then(|| side_by_side(&tokens)),
-        is_normalized: layer_norm.is_normalized(),
-        n,
-        d,
-        lanes,
-        isa,
-    };
-    Ok(match geometry {
-        Geometry::Circle => {
-            let rotors = (model.system == System::Kuramoto).then(|| Rotors {
-                coupling: gather(starts, |start| start.coupling),
-                frequencies: (0..n)
-                    .map(|i| gather(starts, |start| start.frequencies.get(i).copied().unwrap_or(0.0)))
-                    .collect(),
-            });
-            Box::new(Circle::new(sphere(attention), rotors, model.radii()))
-        }
-        Geometry::Euclidean => Box::new(Euclidean { attention, lanes, isa }),
-        Geometry::Rescaled => {
-            let layers = matches!(model.integrator, model::Integrator::Discrete { .. });
-            Box::new(Rescaled::new(attention, starts, layers, n, d, isa)?)
-        }
-        Geometry::Sphere | Geometry::Equiangular => Box::new(sphere(attention)),
-    })
-}
-
-/// The paths of all lanes, if there is noise: in all of them.
-fn brownian(model: &Model, starts: &[Start]) -> Result<Option<Brownian>, EnsembleError> {
-    let Some(_) = &starts[0].noise else {
-        let noisy = starts.iter().position(|start| start.noise.is_some());
-        return match noisy {
-            Some(lane) => Err(EnsembleError::Noise { lane, step: starts[lane].step }),
-            None => Ok(None),
-        };
-    };
-    let places = model.places();
-    let mut brownian = Brownian { paths: Vec::new(), size: Vec::new(), kick: vec![Pack::ZERO; places] };
-    for (lane, start) in starts.iter().enumerate() {
-        let out_of_range = EnsembleError::Noise { lane, step: start.step };
-        let noise = start.noise.as_ref().ok_or(out_of_range.clone())?;
-        brownian.paths.push(Path::new(noise, places, start.step).ok_or(out_of_range)?);
-        brownian.size.push((2.0 / noise.kappa).sqrt());
-    }
-    Ok(Some(brownian))
-}
-
 /// The angle of a point of the plane.
 fn angle(point: &[Pack]) -> Pack {
     Pack(std::array::from_fn(|lane| libm::atan2(point[1].0[lane], point[0].0[lane])))
 }
 
 /// The lanes' numbers as packs; unused lanes repeat lane 0.
-fn side_by_side(lanes: &[&[f64]]) -> Vec<Pack> {
+pub(crate) fn side_by_side(lanes: &[&[f64]]) -> Vec<Pack> {
     let pack = |at: usize| Pack(std::array::from_fn(|lane| lanes.get(lane).unwrap_or(&lanes[0])[at]));
     (0..lanes[0].len()).map(pack).collect()
 }

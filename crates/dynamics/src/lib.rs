@@ -32,11 +32,13 @@
 //! ```
 
 pub mod array_file;
+mod assembly;
 mod attention;
 pub mod call;
 pub mod complex;
 pub mod constant;
 pub mod ensemble;
+mod ensemble_error;
 mod geometry;
 pub mod initial;
 mod integrators;

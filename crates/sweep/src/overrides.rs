@@ -26,7 +26,13 @@ pub(crate) fn apply(document: &mut Raw, text: &str, source: usize) -> Result<(),
             return Err(Problem::new(&at, format!("`{written}` is not a TOML value"))
                 .help("a list is closed by `]`, a table by `}`, a string by its quote"));
         }
-        None => Raw { kind: Kind::Text(written.trim().to_owned()), at },
+        None => {
+            // The place of the text itself: with the blanks around it, it would pass for a string and its quotes.
+            let text = written.trim();
+            let first = start + (written.len() - written.trim_start().len());
+            let at = Place { source, span: first..first + text.len() };
+            Raw { kind: Kind::Text(text.to_owned()), at }
+        }
     };
     let path = path.trim();
     if path.split('.').any(|part| part.trim().is_empty()) {

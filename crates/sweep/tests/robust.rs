@@ -86,6 +86,13 @@ fn mutated() -> impl Strategy<Value = String> {
     })
 }
 
+/// A blank of two bytes before a bare value made its place one byte off on each side, inside a character.
+#[test]
+fn a_no_break_space_before_a_bare_value() {
+    let text = template::sweep_file("fuzz").expect("a name");
+    assert!(answer(&text, &["beta=\u{a0}𞓐".to_owned()]).is_none());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 

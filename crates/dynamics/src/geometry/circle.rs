@@ -60,10 +60,6 @@ impl VectorField for Circle {
         }
     }
 
-    fn slope(&mut self, clock: &Clock, state: &[Pack], gram: Option<&[Pack]>, out: &mut [Pack]) {
-        self.push(clock, state, gram, out);
-    }
-
     fn land(
         &mut self,
         _clock: &Clock,
@@ -84,14 +80,6 @@ impl VectorField for Circle {
             }
         }
         Landing { finite, ..landing }
-    }
-
-    fn forget(&self, state: &mut [Pack]) {
-        state.fill(Pack::ZERO);
-    }
-
-    fn uses_gram(&self) -> bool {
-        false
     }
 
     fn scaled_step(&self, step: &Pack) -> Pack {

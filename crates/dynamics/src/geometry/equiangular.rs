@@ -74,11 +74,7 @@ impl Equiangular {
 }
 
 impl VectorField for Equiangular {
-    fn push(&mut self, clock: &Clock, state: &[Pack], gram: Option<&[Pack]>, out: &mut [Pack]) {
-        self.slope(clock, state, gram, out);
-    }
-
-    fn slope(&mut self, clock: &Clock, state: &[Pack], _gram: Option<&[Pack]>, out: &mut [Pack]) {
+    fn push(&mut self, clock: &Clock, state: &[Pack], _gram: Option<&[Pack]>, out: &mut [Pack]) {
         for lane in 0..self.lanes {
             let radius = state.get(1).map_or(1.0, |radius| radius.0[lane]);
             let (closing, growth) = self.rates(lane, clock, state[0].0[lane], radius);
@@ -98,14 +94,6 @@ impl VectorField for Equiangular {
         step: &Pack,
     ) -> Landing {
         dispatch(Shift { state, rates, step, lanes: self.lanes }, self.isa)
-    }
-
-    fn forget(&self, state: &mut [Pack]) {
-        state.fill(Pack::ZERO);
-    }
-
-    fn uses_gram(&self) -> bool {
-        false
     }
 
     fn scaled_step(&self, step: &Pack) -> Pack {

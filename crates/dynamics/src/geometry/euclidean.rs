@@ -18,10 +18,6 @@ impl VectorField for Euclidean {
         self.attention.attention(clock, sources, out);
     }
 
-    fn slope(&mut self, clock: &Clock, state: &[Pack], gram: Option<&[Pack]>, out: &mut [Pack]) {
-        self.push(clock, state, gram, out);
-    }
-
     fn land(
         &mut self,
         _clock: &Clock,
@@ -31,14 +27,6 @@ impl VectorField for Euclidean {
         step: &Pack,
     ) -> Landing {
         dispatch(Shift { state, rates, step, lanes: self.lanes }, self.isa)
-    }
-
-    fn forget(&self, state: &mut [Pack]) {
-        state.fill(Pack::ZERO);
-    }
-
-    fn uses_gram(&self) -> bool {
-        false
     }
 
     fn scaled_step(&self, step: &Pack) -> Pack {

@@ -147,10 +147,6 @@ impl VectorField for Rescaled {
         }
     }
 
-    fn slope(&mut self, clock: &Clock, state: &[Pack], gram: Option<&[Pack]>, out: &mut [Pack]) {
-        self.push(clock, state, gram, out);
-    }
-
     fn land(
         &mut self,
         _clock: &Clock,
@@ -160,14 +156,6 @@ impl VectorField for Rescaled {
         step: &Pack,
     ) -> Landing {
         dispatch(Shift { state, rates, step, lanes: self.lanes }, self.isa)
-    }
-
-    fn forget(&self, state: &mut [Pack]) {
-        state.fill(Pack::ZERO);
-    }
-
-    fn uses_gram(&self) -> bool {
-        false
     }
 
     fn scaled_step(&self, step: &Pack) -> Pack {

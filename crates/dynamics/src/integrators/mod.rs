@@ -61,8 +61,10 @@ pub(crate) trait VectorField: Send {
     /// `A_i/s_i` as it is, not projected, up to the common factor that only [`scaled_step`](Self::scaled_step) knows.
     /// `gram` spares computing the Gram matrix if it is known.
     fn push(&mut self, clock: &Clock, state: &[Pack], gram: Option<&[Pack]>, out: &mut [Pack]);
-    /// The time derivative of the state, up to the same factor.
-    fn slope(&mut self, clock: &Clock, state: &[Pack], gram: Option<&[Pack]>, out: &mut [Pack]);
+    /// The time derivative of the state, up to the same factor. Where nothing is projected it is the push.
+    fn slope(&mut self, clock: &Clock, state: &[Pack], gram: Option<&[Pack]>, out: &mut [Pack]) {
+        self.push(clock, state, gram, out);
+    }
     /// `state + step·rates`, and whatever brings it back to where tokens live.
     fn land(
         &mut self,
@@ -73,9 +75,13 @@ pub(crate) trait VectorField: Send {
         step: &Pack,
     ) -> Landing;
     /// Sets the tokens to zero, so that a step lands on what it adds: a layer without residual.
-    fn forget(&self, state: &mut [Pack]);
+    fn forget(&self, state: &mut [Pack]) {
+        state.fill(Pack::ZERO);
+    }
     /// Whether `gram` is made use of.
-    fn uses_gram(&self) -> bool;
+    fn uses_gram(&self) -> bool {
+        false
+    }
     /// η times the common factor.
     fn scaled_step(&self, step: &Pack) -> Pack;
 }
