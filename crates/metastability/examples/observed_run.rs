@@ -50,6 +50,7 @@ fn watch(beta: f64, series: &[Observable], plateaus: bool, merges: bool) -> Watc
         steps: STEPS,
         step: 0.1,
         beta,
+        masses: Vec::new(),
         normalization: Normalization::Softmax,
         merges,
         plateaus,

@@ -23,6 +23,8 @@ pub struct Watch {
     pub step: f64,
     /// β of the energy and of resolved states.
     pub beta: f64,
+    /// Masses of the tokens in the energy; empty if all are 1.
+    pub masses: Vec<f64>,
     /// Sets the default `min_lifetime` (½ for SA, e^{−β}/2 for USA).
     pub normalization: Normalization,
     /// Track merges.

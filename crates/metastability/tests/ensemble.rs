@@ -21,6 +21,7 @@ fn watch(beta: f64, step: f64, steps: u64) -> Watch {
         steps,
         step,
         beta,
+        masses: Vec::new(),
         normalization: Normalization::Softmax,
         merges: true,
         plateaus: true,

@@ -271,6 +271,7 @@ pub(crate) fn watch(cell: &Cell, observe: &Observe) -> Watch {
         steps: cell.steps(),
         step: cell.step,
         beta,
+        masses: masses(cell),
         normalization,
         merges: observe.merges,
         plateaus: observe.plateaus,
