@@ -5,7 +5,7 @@
 //! [`Ensemble::attention_weights`](crate::ensemble::Ensemble::attention_weights) at sample times alone.
 
 use super::hardmax::TIE;
-use super::sinkhorn::{MOST_IN_TURN, tolerance};
+use super::sinkhorn::{MOST, MOST_IN_TURN, tolerance};
 use crate::model::{Mask, Model, Normalization};
 use crate::parameters::{Head, Operator, QueryKey};
 use crate::simd::exp_scalar;
@@ -33,7 +33,10 @@ pub(crate) fn weights(model: &Model, beta: f64, head: &Head, tokens: &[f64]) -> 
             }
         }
     }
-    if model.normalization == Normalization::Sinkhorn {
+    let is_positive = matches!(head.query_key, QueryKey::Joint(Operator::Scalar(b)) if b >= 0.0);
+    if model.normalization == Normalization::Sinkhorn && is_positive && !model.exclude_self {
+        symmetric_doubly_stochastic(&mut weights, &masses);
+    } else if model.normalization == Normalization::Sinkhorn {
         doubly_stochastic(&mut weights, &masses);
     } else {
         for row in weights.chunks_exact_mut(columns) {
@@ -90,6 +93,31 @@ fn normalize(normalization: Normalization, row: &mut [f64], masses: &[f64]) {
     for weight in row {
         *weight /= sum;
     }
+}
+
+/// The scores of a positive semidefinite form into doubly stochastic weights, as in [`super::sinkhorn`].
+fn symmetric_doubly_stochastic(matrix: &mut [f64], masses: &[f64]) {
+    let n = masses.len();
+    let half: Vec<f64> = (0..n).map(|i| 0.5 * matrix[i * n + i]).collect();
+    for (at, entry) in matrix.iter_mut().enumerate() {
+        *entry = exp_scalar(*entry - (half[at / n] + half[at % n]));
+    }
+    let mut scaling = vec![1.0; n];
+    for _ in 0..MOST {
+        let sum = |i: usize| (0..n).fold(0.0, |sum, j| sum + matrix[i * n + j] * (masses[j] * scaling[j]));
+        let sums: Vec<f64> = (0..n).map(sum).collect();
+        let off = |(u, sum): (&f64, &f64)| (u * sum - 1.0).abs();
+        let residual = scaling.iter().zip(&sums).map(off).fold(0.0, f64::max);
+        if residual <= tolerance(n, 0.0) {
+            for (at, entry) in matrix.iter_mut().enumerate() {
+                let (i, j) = (at / n, at % n);
+                *entry *= scaling[i] * (masses[j] * scaling[j]);
+            }
+            return;
+        }
+        scaling.iter_mut().zip(sums).for_each(|(u, sum)| *u = (*u / sum).sqrt());
+    }
+    matrix.fill(f64::NAN);
 }
 
 /// Scores into doubly stochastic weights: rows and columns normalized in turn, in logarithms. NaN if that does not end.
