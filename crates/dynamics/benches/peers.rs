@@ -30,7 +30,7 @@ fn ensemble(n: usize, d: usize, thread: usize, isa: Isa) -> Result<Ensemble, Str
     let construction = initial::construction(&*law, &*value, &*query_key, n, d);
     let operator = || Operator::Scalar(1.0);
     let head = Head { query_key: QueryKey::Joint(operator()), value: operator() };
-    let parameters = Arc::new(Parameters { heads: vec![head] });
+    let parameters = Arc::new(Parameters::new(vec![head]));
     let mut starts = Vec::new();
     for lane in 0..LANES {
         let mut stream = Stream::new([7; 32], (thread * LANES + lane) as u64);

@@ -64,7 +64,7 @@ fn step_time(n: usize, d: usize, isa: Isa) -> f64 {
     let model = Model::new(n, d);
     let identity = || Operator::Scalar(1.0);
     let head = Head { query_key: QueryKey::Joint(identity()), value: identity() };
-    let parameters = Arc::new(Parameters { heads: vec![head] });
+    let parameters = Arc::new(Parameters::new(vec![head]));
     let starts: Vec<Start> =
         (0..LANES).map(|lane| Start::new(4.0, 1e-6, spread(n, d, lane), Arc::clone(&parameters))).collect();
     let mut ensemble = match Ensemble::new(&model, &starts, isa) {

@@ -66,6 +66,23 @@ impl ArrayFile {
     /// # Errors
     /// If the file is missing or damaged, its array is of another shape, or a number is not finite.
     pub fn read_matrix(&self, rows: usize, columns: usize, files: &Files<'_>) -> Result<Vec<f64>, String> {
+        self.read(Some(rows), columns, files).map(|(_, values)| values)
+    }
+
+    /// Any number of rows of this length: how many, and the array, row-major.
+    ///
+    /// # Errors
+    /// As [`read_matrix`](Self::read_matrix), or if there is no row.
+    pub fn read_rows(&self, columns: usize, files: &Files<'_>) -> Result<(usize, Vec<f64>), String> {
+        self.read(None, columns, files)
+    }
+
+    fn read(
+        &self,
+        rows: Option<usize>,
+        columns: usize,
+        files: &Files<'_>,
+    ) -> Result<(usize, Vec<f64>), String> {
         let name = &self.name;
         let bytes = files(name).ok_or_else(|| format!("The file `{name}` has not been read."))?;
         let array = match &self.format {
@@ -73,19 +90,25 @@ impl ArrayFile {
             Format::Safetensors(tensor) => safetensors::read(bytes, tensor.as_deref()),
         }
         .map_err(|reason| format!("`{name}` cannot be read: {reason}"))?;
-        if array.shape != [rows, columns] {
-            let found = match &array.shape[..] {
-                [] => "a single number".to_owned(),
-                [length] => format!("a list of {length} numbers"),
-                shape => format!("an array of shape {}", listed(shape, " × ")),
-            };
-            return Err(format!("`{name}` holds {found}, but {rows} × {columns} is needed."));
-        }
+        let found_rows = match array.shape[..] {
+            [found, length] if length == columns && found > 0 && rows.is_none_or(|rows| rows == found) => {
+                found
+            }
+            _ => {
+                let found = match &array.shape[..] {
+                    [] => "a single number".to_owned(),
+                    [length] => format!("a list of {length} numbers"),
+                    shape => format!("an array of shape {}", listed(shape, " × ")),
+                };
+                let rows = rows.map_or_else(|| "r".to_owned(), |rows| rows.to_string());
+                return Err(format!("`{name}` holds {found}, but {rows} × {columns} is needed."));
+            }
+        };
         if let Some(at) = array.values.iter().position(|value| !value.is_finite()) {
             let (row, column) = (at / columns, at % columns);
             return Err(format!("`{name}` holds {} in row {row}, column {column}.", array.values[at]));
         }
-        Ok(array.values)
+        Ok((found_rows, array.values))
     }
 }
 

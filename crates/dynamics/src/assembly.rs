@@ -11,9 +11,36 @@ use crate::geometry::rescaled::Rescaled;
 use crate::geometry::sphere::Sphere;
 use crate::integrators::{VectorField, keeps_self_term};
 use crate::layer_norm::scheme;
-use crate::model::{Geometry, Integrator, Model, System};
+use crate::model::{Geometry, Integrator, Mask, Model, Normalization, System};
 use crate::noise::Path;
 use crate::simd::{Isa, Pack};
+
+/// Whether there are such weights.
+pub(crate) fn check_weights(model: &Model) -> Result<(), EnsembleError> {
+    let Model { n, d, masses, frozen, .. } = model;
+    let positive = |masses: &[f64]| masses.iter().all(|mass| *mass > 0.0 && mass.is_finite());
+    if !(masses.is_empty() || masses.len() == *n) || !positive(masses) {
+        return Err(EnsembleError::Masses { found: masses.len(), n: *n });
+    }
+    let (weights, numbers) = (frozen.weights.len(), frozen.points.len());
+    if numbers != weights * d || !positive(&frozen.weights) {
+        return Err(EnsembleError::Frozen { weights, numbers, d: *d });
+    }
+    let is_sinkhorn = model.normalization == Normalization::Sinkhorn;
+    let alone = *n == 1 || model.mask == Mask::Causal;
+    let reason = if model.exclude_self && alone && weights == 0 {
+        "without itself the first token sees none"
+    } else if is_sinkhorn && model.mask == Mask::Causal {
+        "the only doubly stochastic matrix below the diagonal is the identity"
+    } else if is_sinkhorn && weights > 0 {
+        "a doubly stochastic matrix is square, and frozen tokens have no rows"
+    } else if is_sinkhorn && model.exclude_self && !crate::attention::has_plan_without_self(masses) {
+        "one token has at least the mass of all others together, which it cannot share out among them"
+    } else {
+        return Ok(());
+    };
+    Err(EnsembleError::Weights(reason))
+}
 
 /// The right side of the model.
 pub(crate) fn field(
@@ -25,8 +52,9 @@ pub(crate) fn field(
     let lanes = starts.len();
     if geometry == Geometry::Equiangular {
         let (n, beta) = (n as f64, gather(starts, |start| start.beta));
-        let normalization = model.normalization;
-        return Ok(Box::new(Equiangular { n, beta, normalization, layer_norm, lanes, isa }));
+        let (normalization, exclude_self) = (model.normalization, model.exclude_self);
+        let equiangular = Equiangular { n, beta, normalization, exclude_self, layer_norm, lanes, isa };
+        return Ok(Box::new(equiangular));
     }
     let keeps_self_term = match geometry {
         Geometry::Sphere => keeps_self_term(model.integrator) || layer_norm.needs_whole_attention(),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::assembly::{Brownian, brownian, field};
 pub use crate::attention::pair_index;
-use crate::attention::{Gram, gather};
+use crate::attention::{Gram, gather, weights};
 pub use crate::ensemble_error::EnsembleError;
 use crate::geometry::circle;
 use crate::geometry::equiangular;
@@ -17,7 +17,7 @@ use crate::geometry::euclidean::Closeness;
 use crate::integrators::{Clock, Integrator, Stage, VectorField, integrator};
 use crate::model::{Geometry, Model};
 use crate::noise::Noise;
-use crate::parameters::Parameters;
+use crate::parameters::{Layers, Parameters};
 use crate::simd::{Isa, LANES, Pack, dispatch};
 
 /// Where one replica starts.
@@ -39,6 +39,8 @@ pub struct Start {
     pub frequencies: Vec<f64>,
     /// Brownian noise.
     pub noise: Option<Noise>,
+    /// The matrices of every layer, where the model is [layered](Model::layered): in place of `parameters`.
+    pub layers: Option<Arc<dyn Layers>>,
 }
 
 impl Start {
@@ -54,6 +56,7 @@ impl Start {
             coupling: 1.0,
             frequencies: Vec::new(),
             noise: None,
+            layers: None,
         }
     }
 }
@@ -76,11 +79,16 @@ pub struct Ensemble {
     field: Box<dyn VectorField>,
     integrator: Box<dyn Integrator>,
     noise: Option<Brownian>,
+    /// β, the matrices and the layers of each lane, as they were given.
+    given: Vec<Given>,
     steps: u64,
     /// One bit a lane.
     stationary: u8,
     finite: u8,
 }
+
+/// What a lane's weights are made of.
+type Given = (f64, Arc<Parameters>, Option<Arc<dyn Layers>>);
 
 /// What a checkpoint keeps of an ensemble: with the same model and starts it goes on bit-equal, on any machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -128,6 +136,10 @@ impl Ensemble {
             field,
             integrator: integrator(model.integrator, state.len()),
             noise: brownian(model, starts)?,
+            given: starts
+                .iter()
+                .map(|start| (start.beta, Arc::clone(&start.parameters), start.layers.clone()))
+                .collect(),
             steps: 0,
             stationary: 0,
             finite: finite_lanes(&tokens),
@@ -183,6 +195,29 @@ impl Ensemble {
     pub fn state(&mut self) -> (&[Pack], &[Pack]) {
         self.gram();
         (self.tokens(), &self.gram)
+    }
+
+    /// The matrices of one lane, and of the layer that the next step is, where every layer has its own.
+    #[must_use]
+    pub fn parameters(&self, lane: usize) -> Arc<Parameters> {
+        let (_, parameters, layers) = &self.given[lane];
+        match layers.as_ref().filter(|_| self.model.layered).map(|layers| layers.draw(self.steps)) {
+            Some(Ok(drawn)) => Arc::new(drawn),
+            _ => Arc::clone(parameters),
+        }
+    }
+
+    /// `w_ij` of the current state of one lane: for each head n × n numbers, row-major, zero where the mask hides j from
+    /// i (docs/models.md, weights). Frozen tokens have no columns here: what they take is missing from the sum of a row.
+    /// One definition written out, at n²d operations; the kernels never form it whole.
+    ///
+    /// Meant for tokens that attend to one another where they are, on the sphere, on the circle and in R^d: under
+    /// `rescaled` the scores are those of e^{tV} z, which this does not know.
+    #[must_use]
+    pub fn attention_weights(&self, lane: usize) -> Vec<Vec<f64>> {
+        let (beta, tokens) = (self.given[lane].0, self.lane_tokens(lane));
+        let parameters = self.parameters(lane);
+        parameters.heads.iter().map(|head| weights(&self.model, beta, head, &tokens)).collect()
     }
 
     /// The instructions it computes with.
@@ -318,6 +353,7 @@ fn check(model: &Model, starts: &[Start], isa: Isa) -> Result<(), EnsembleError>
     if !isa.is_available() {
         return Err(EnsembleError::Isa(isa.name()));
     }
+    crate::assembly::check_weights(model)?;
     for (lane, start) in starts.iter().enumerate() {
         let expected = if model.geometry == Geometry::Equiangular { 1 } else { n * d };
         if start.tokens.len() != expected {

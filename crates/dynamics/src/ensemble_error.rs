@@ -79,6 +79,53 @@ pub enum EnsembleError {
         /// The lane.
         lane: usize,
     },
+    /// A feed-forward layer that does not act on R^d.
+    #[error("the feed-forward layer of lane {lane} does not act on vectors of {d} coordinates")]
+    FeedForward {
+        /// The lane.
+        lane: usize,
+        /// d.
+        d: usize,
+    },
+    /// A layered model without a source of layers.
+    #[error("the model has matrices for every layer, but lane {lane} has no source of them")]
+    NoLayers {
+        /// The lane.
+        lane: usize,
+    },
+    /// A layer whose matrices cannot be drawn.
+    #[error("the matrices of layer {layer} of lane {lane} cannot be drawn: {reason}")]
+    Layer {
+        /// The lane.
+        lane: usize,
+        /// The layer, from 0.
+        layer: u64,
+        /// Why not.
+        reason: String,
+    },
+    /// Masses that are not one positive number a token.
+    #[error("{n} tokens need as many positive masses, or none; there are {found}")]
+    Masses {
+        /// Masses given.
+        found: usize,
+        /// Number of tokens.
+        n: usize,
+    },
+    /// Frozen tokens that are not m points of R^d with m positive weights.
+    #[error(
+        "{weights} frozen tokens need as many positive weights and {weights} × {d} numbers, not {numbers}"
+    )]
+    Frozen {
+        /// Weights given.
+        weights: usize,
+        /// Numbers given.
+        numbers: usize,
+        /// d.
+        d: usize,
+    },
+    /// A row of weights without a token, or a doubly stochastic matrix that cannot be.
+    #[error("these weights do not exist: {0}")]
+    Weights(&'static str),
     /// Frequencies that are not one a token.
     #[error("the frequencies of lane {lane} are {found} numbers; {n} tokens need as many, or none")]
     Frequencies {

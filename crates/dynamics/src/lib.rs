@@ -21,7 +21,7 @@
 //!
 //! let model = Model { integrator: Integrator::Rk4, ..Model::new(2, 2) };
 //! let head = Head { query_key: QueryKey::Joint(Operator::Scalar(1.0)), value: Operator::Scalar(1.0) };
-//! let parameters = Arc::new(Parameters { heads: vec![head] });
+//! let parameters = Arc::new(Parameters::new(vec![head]));
 //! let start = Start::new(1.0, 0.01, vec![1.0, 0.0, 0.0, 1.0], parameters);
 //! let mut ensemble = Ensemble::new(&model, &[start], Isa::detect()?)?;
 //! while ensemble.gram()[0].0[0] < 0.999 {

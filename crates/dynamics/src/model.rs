@@ -9,6 +9,19 @@ pub enum Normalization {
     Softmax,
     /// `w_ij = e^{s_ij} / n`; under the causal mask `e^{s_ij} / i` (i counted from 1): USA.
     Unnormalized,
+    /// `w_i·` is uniform over the j with the largest `s_ij` (P0 (8.5), (8.6)).
+    Hardmax,
+    /// `w` is the doubly stochastic matrix that Sinkhorn's iteration makes of `e^{s_ij}` (P0 Remark 3.4).
+    Sinkhorn,
+}
+
+/// Points that never move, which every token sees (P3 Thm 5.2).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Frozen {
+    /// θ_j, m × d row-major.
+    pub points: Vec<f64>,
+    /// a_j, m: what each counts for beside a token of mass 1.
+    pub weights: Vec<f64>,
 }
 
 /// Which tokens a token attends to.
@@ -128,6 +141,14 @@ pub struct Model {
     pub normalization: Normalization,
     /// Mask.
     pub mask: Mask,
+    /// Whether no token sees itself: j = i is left out of sum and Z (P2 §5.2).
+    pub exclude_self: bool,
+    /// α_j, the mass of each token in every sum (P4 Assumption 5, P2 (6)); empty if all are 1.
+    pub masses: Vec<f64>,
+    /// Frozen tokens.
+    pub frozen: Frozen,
+    /// Whether matrices are drawn afresh for every layer ([`Start::layers`](crate::ensemble::Start::layers)).
+    pub layered: bool,
     /// Geometry.
     pub geometry: Geometry,
     /// Layer norm.
@@ -146,6 +167,10 @@ impl Model {
             system: System::Attention,
             normalization: Normalization::Softmax,
             mask: Mask::Full,
+            exclude_self: false,
+            masses: Vec::new(),
+            frozen: Frozen::default(),
+            layered: false,
             geometry: Geometry::Sphere,
             layer_norm: LayerNorm::Post,
             integrator: Integrator::ProjectedEuler,
@@ -172,6 +197,7 @@ impl Model {
     #[must_use]
     pub fn is_autonomous(&self) -> bool {
         self.geometry != Geometry::Rescaled
+            && !self.layered
             && !matches!(self.layer_norm, LayerNorm::Sqrt | LayerNorm::Mix { .. })
     }
 

@@ -25,7 +25,7 @@ fn model(d: usize) -> Model {
 fn starts(d: usize, beta: f64) -> Vec<Start> {
     let identity = || Operator::Scalar(1.0);
     let head = Head { query_key: QueryKey::Joint(identity()), value: identity() };
-    let parameters = Arc::new(Parameters { heads: vec![head] });
+    let parameters = Arc::new(Parameters::new(vec![head]));
     (0..LANES as u64)
         .map(|replica| {
             let mut stream = Stream::new([5; 32], replica);
@@ -50,6 +50,7 @@ fn watch(beta: f64, series: &[Observable], plateaus: bool, merges: bool) -> Watc
         steps: STEPS,
         step: 0.1,
         beta,
+        masses: Vec::new(),
         normalization: Normalization::Softmax,
         merges,
         plateaus,

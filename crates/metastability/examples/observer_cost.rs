@@ -82,6 +82,7 @@ fn main() {
         steps: rounds,
         step: 0.1,
         beta: 9.0,
+        masses: Vec::new(),
         normalization: Normalization::Softmax,
         merges,
         plateaus,

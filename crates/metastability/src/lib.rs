@@ -36,6 +36,7 @@
 //!     steps: 10,
 //!     step: 0.1,
 //!     beta: 1.0,
+//!     masses: Vec::new(),
 //!     normalization: Normalization::Softmax,
 //!     merges: true,
 //!     plateaus: true,

@@ -72,7 +72,9 @@ impl Tracker {
         // Computed for all lanes at once, where any of them needs it.
         let mut energies = None;
         let mut energy = |lane: usize| {
-            energies.get_or_insert_with(|| energy::of_gram(scene.n, scene.gram, watch.beta, scene.isa))[lane]
+            energies.get_or_insert_with(|| {
+                energy::of_masses(scene.n, scene.gram, &watch.masses, watch.beta, scene.isa)
+            })[lane]
         };
         for lane in lanes_of(high | low | held) {
             let changed = Changed {

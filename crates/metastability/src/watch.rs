@@ -23,6 +23,8 @@ pub struct Watch {
     pub step: f64,
     /// β of the energy and of resolved states.
     pub beta: f64,
+    /// Masses of the tokens in the energy; empty if all are 1.
+    pub masses: Vec<f64>,
     /// Sets the default `min_lifetime` (½ for SA, e^{−β}/2 for USA).
     pub normalization: Normalization,
     /// Track merges.
@@ -90,11 +92,11 @@ impl Watch {
         Instant::of_step(self.steps, self.step)
     }
 
-    /// One terminal relaxation time, the default `min_lifetime`: ½ for SA, e^{−β}/2 for USA.
+    /// One terminal relaxation time, the default `min_lifetime`: ½ for SA and all weights whose rows sum to 1, e^{−β}/2 for USA.
     #[must_use]
     pub fn default_min_lifetime(normalization: Normalization, beta: f64) -> f64 {
         match normalization {
-            Normalization::Softmax => 0.5,
+            Normalization::Softmax | Normalization::Hardmax | Normalization::Sinkhorn => 0.5,
             Normalization::Unnormalized => 0.5 * libm::exp(-beta),
         }
     }

@@ -21,6 +21,7 @@ fn watch(beta: f64, step: f64, steps: u64) -> Watch {
         steps,
         step,
         beta,
+        masses: Vec::new(),
         normalization: Normalization::Softmax,
         merges: true,
         plateaus: true,
@@ -31,7 +32,7 @@ fn watch(beta: f64, step: f64, steps: u64) -> Watch {
 fn run(watch: &Watch, tokens: &[Vec<f64>], n: usize, integrator: Integrator, isa: Isa) -> Vec<ReplicaRecord> {
     let model = Model { integrator, ..Model::new(n, tokens[0].len() / n) };
     let head = Head { query_key: QueryKey::Joint(Operator::Scalar(1.0)), value: Operator::Scalar(1.0) };
-    let parameters = Arc::new(Parameters { heads: vec![head] });
+    let parameters = Arc::new(Parameters::new(vec![head]));
     let starts: Vec<Start> = tokens
         .iter()
         .map(|tokens| Start::new(watch.beta, watch.step, tokens.clone(), parameters.clone()))

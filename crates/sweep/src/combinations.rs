@@ -13,6 +13,7 @@ use metasweep_dynamics::model::LayerNorm;
 use crate::cell::Value;
 use crate::diagnostic::{Place, Problem};
 use crate::families;
+use crate::frozen;
 use crate::grid::Point;
 
 /// The parameters of a cell, defaults included, by key.
@@ -215,7 +216,199 @@ pub const RULES: &[Rule] = &[
         reason: "x ← A has no length of a step",
         instead: "leave `step` out",
     },
+    Rule {
+        keys: &["normalization", "integrator"],
+        broken: |cell| text(cell, "normalization") == "hardmax" && text(cell, "integrator") == "rk4",
+        reason: "the weights of hardmax jump where another score becomes the largest, and a Runge–Kutta method has its order for smooth right sides alone",
+        instead: "take `integrator = \"projected_euler\"` or \"discrete\"",
+    },
+    Rule {
+        keys: &["normalization", "mask"],
+        broken: |cell| text(cell, "normalization") == "sinkhorn" && text(cell, "mask") == "causal",
+        reason: "the only doubly stochastic matrix below the diagonal is the identity",
+        instead: "take `mask = \"full\"`, or another normalization",
+    },
+    Rule {
+        keys: &["normalization", "frozen"],
+        broken: |cell| text(cell, "normalization") == "sinkhorn" && is_given(cell, "frozen"),
+        reason: "a doubly stochastic matrix is square, and frozen tokens have no rows",
+        instead: "leave `frozen` out, or take another normalization",
+    },
+    Rule {
+        keys: &["exclude_self", "n"],
+        broken: |cell| excludes_self(cell) && number(cell, "n") == 1.0 && !is_given(cell, "frozen"),
+        reason: "without itself the only token sees none",
+        instead: "take n ≥ 2, or frozen tokens",
+    },
+    Rule {
+        keys: &["exclude_self", "mask"],
+        broken: |cell| excludes_self(cell) && text(cell, "mask") == "causal" && !is_given(cell, "frozen"),
+        reason: "the first token sees itself alone, and without itself none",
+        instead: "take `mask = \"full\"`, or frozen tokens",
+    },
+    Rule {
+        keys: &["weights", "n"],
+        broken: |cell| is_given(cell, "weights") && masses(cell).len() as f64 != number(cell, "n"),
+        reason: "every token has one mass",
+        instead: "list n numbers",
+    },
+    Rule {
+        keys: &["normalization", "exclude_self", "weights"],
+        broken: |cell| {
+            let is_alone = excludes_self(cell) && text(cell, "normalization") == "sinkhorn";
+            is_alone && !is_shared_out(&masses(cell))
+        },
+        reason: "one token has at least the mass of all others together, and cannot share it out among them without itself",
+        instead: "take smaller masses, or leave `exclude_self` out",
+    },
+    Rule {
+        keys: &["geometry", "weights"],
+        broken: |cell| text(cell, "geometry") == "equiangular" && is_given(cell, "weights"),
+        reason: "tokens of unequal mass do not stay equiangular",
+        instead: "take `geometry = \"sphere\"`",
+    },
+    Rule {
+        keys: &["geometry", "frozen"],
+        broken: |cell| text(cell, "geometry") == "equiangular" && is_given(cell, "frozen"),
+        reason: "tokens do not stay equiangular under points that pull at them",
+        instead: "take `geometry = \"sphere\"`",
+    },
+    Rule {
+        keys: &["geometry", "frozen"],
+        broken: |cell| text(cell, "geometry") == "rescaled" && is_given(cell, "frozen"),
+        reason: "a point that is fixed in x moves in z = e^{−tV} x",
+        instead: "take `geometry = \"euclidean\"`",
+    },
+    Rule {
+        keys: &["query", "query_key"],
+        broken: |cell| is_given(cell, "query") && text(cell, "query_key") != "identity",
+        reason: "`query_key` is QᵀK, which Q and K determine",
+        instead: "give `query` and `key`, or `query_key`",
+    },
+    Rule {
+        keys: &["key", "query_key"],
+        broken: |cell| is_given(cell, "key") && text(cell, "query_key") != "identity",
+        reason: "`query_key` is QᵀK, which Q and K determine",
+        instead: "give `query` and `key`, or `query_key`",
+    },
+    Rule {
+        keys: &["heads", "value"],
+        broken: |cell| lists_heads(cell) && text(cell, "value") != "identity",
+        reason: "every head that is listed has its own V",
+        instead: "leave `value` out, or write `heads = H`: H independent draws of it",
+    },
+    Rule {
+        keys: &["heads", "query_key"],
+        broken: |cell| lists_heads(cell) && text(cell, "query_key") != "identity",
+        reason: "every head that is listed has its own QᵀK",
+        instead: "leave `query_key` out, or write `heads = H`: H independent draws of it",
+    },
+    Rule {
+        keys: &["heads", "query"],
+        broken: |cell| lists_heads(cell) && is_given(cell, "query"),
+        reason: "every head that is listed has its own Q",
+        instead: "leave `query` out, or write `heads = H`: H independent draws of it",
+    },
+    Rule {
+        keys: &["heads", "key"],
+        broken: |cell| lists_heads(cell) && is_given(cell, "key"),
+        reason: "every head that is listed has its own K",
+        instead: "leave `key` out, or write `heads = H`: H independent draws of it",
+    },
+    Rule {
+        keys: &["geometry", "heads"],
+        broken: |cell| text(cell, "geometry") == "rescaled" && text(cell, "heads") != "1",
+        reason: "z = e^{−tV} x is rescaled by one V, and every head has its own",
+        instead: "take `geometry = \"euclidean\"`",
+    },
+    Rule {
+        keys: &["geometry", "heads"],
+        broken: |cell| text(cell, "geometry") == "equiangular" && text(cell, "heads") != "1",
+        reason: "with V = QᵀK = I all heads are the same: H of them are one that is H times as fast",
+        instead: "leave `heads` out, and take times H times as long",
+    },
+    Rule {
+        keys: &["geometry", "query"],
+        broken: |cell| text(cell, "geometry") == "equiangular" && is_given(cell, "query"),
+        reason: "tokens stay equiangular under QᵀK = I; for another their cosines become unequal",
+        instead: "take `geometry = \"sphere\"`",
+    },
+    Rule {
+        keys: &["geometry", "key"],
+        broken: |cell| text(cell, "geometry") == "equiangular" && is_given(cell, "key"),
+        reason: "tokens stay equiangular under QᵀK = I; for another their cosines become unequal",
+        instead: "take `geometry = \"sphere\"`",
+    },
+    Rule {
+        keys: &["geometry", "feed_forward"],
+        broken: |cell| {
+            matches!(text(cell, "geometry"), "equiangular" | "rescaled")
+                && text(cell, "feed_forward") != "none"
+        },
+        reason: "σ acts on the coordinates of x: it neither keeps tokens equiangular nor commutes with e^{−tV}",
+        instead: "take `geometry = \"sphere\"` or \"euclidean\"",
+    },
+    Rule {
+        keys: &["model", "heads"],
+        broken: |cell| name(cell, "model") != "attention" && text(cell, "heads") != "1",
+        reason: "rotors and mean shift have one kernel, e^{β⟨x, y⟩}",
+        instead: "leave `heads` out, or take `model = \"attention\"`",
+    },
+    Rule {
+        keys: &["model", "query"],
+        broken: |cell| name(cell, "model") != "attention" && is_given(cell, "query"),
+        reason: "rotors and mean shift are attention with QᵀK = I: their kernel is e^{β⟨x, y⟩}",
+        instead: "leave `query` out, or take `model = \"attention\"`",
+    },
+    Rule {
+        keys: &["model", "key"],
+        broken: |cell| name(cell, "model") != "attention" && is_given(cell, "key"),
+        reason: "rotors and mean shift are attention with QᵀK = I: their kernel is e^{β⟨x, y⟩}",
+        instead: "leave `key` out, or take `model = \"attention\"`",
+    },
+    Rule {
+        keys: &["model", "feed_forward"],
+        broken: |cell| name(cell, "model") != "attention" && text(cell, "feed_forward") != "none",
+        reason: "rotors and modes of a density have no layers that one could feed forward",
+        instead: "leave `feed_forward` out, or take `model = \"attention\"`",
+    },
+    Rule {
+        keys: &["sharing", "integrator"],
+        broken: |cell| text(cell, "sharing") == "layer" && text(cell, "integrator") == "rk4",
+        reason: "a layer is a step, and the stages of a Runge–Kutta method are none: its right side would jump from step to step",
+        instead: "take `integrator = \"discrete\"` or \"projected_euler\"",
+    },
+    Rule {
+        keys: &["sharing", "geometry"],
+        broken: |cell| text(cell, "sharing") == "layer" && text(cell, "geometry") == "rescaled",
+        reason: "z = e^{−tV} x is rescaled by one V, and every layer has its own",
+        instead: "take `geometry = \"euclidean\"`",
+    },
 ];
+
+/// Whether no token sees itself.
+fn excludes_self(cell: &Parameters) -> bool {
+    cell.get("exclude_self") == Some(&Value::Boolean(true))
+}
+
+/// The masses that are given.
+fn masses(cell: &Parameters) -> Vec<f64> {
+    frozen::masses(text(cell, "weights")).unwrap_or_default()
+}
+
+/// Whether each token can share out its mass among the others: less than all of theirs, or two of equal mass.
+fn is_shared_out(masses: &[f64]) -> bool {
+    if let [one, other] = masses {
+        return one == other;
+    }
+    let total: f64 = masses.iter().sum();
+    masses.iter().all(|mass| *mass < total - mass)
+}
+
+/// Whether heads are named one by one.
+fn lists_heads(cell: &Parameters) -> bool {
+    text(cell, "heads").starts_with("of(")
+}
 
 fn starts_off_the_sphere(cell: &Parameters) -> bool {
     families::space(text(cell, "geometry")) == Space::Sphere

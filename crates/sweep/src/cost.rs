@@ -2,7 +2,7 @@
 //!
 //! Only the order of work and the size of chunks depend on it, never a row.
 
-use metasweep_dynamics::model::{Integrator, Mask};
+use metasweep_dynamics::model::{Integrator, Mask, Normalization};
 use metasweep_metastability::observables::Observable;
 use serde::{Deserialize, Serialize};
 
@@ -52,13 +52,19 @@ impl Costs {
         let (n, d) = model.shown();
         let (n, d) = (n as f64, d as f64);
         let pairs = n * (n - 1.0) / 2.0;
-        let asymmetry = if is_scalar(cell.text("query_key")) { 1.0 } else { 2.0 };
+        let heads = heads(cell);
+        // Kernels that do not see the symmetry of the scores; Sinkhorn's weights by some 40 products with the matrix.
+        let furnished = model.exclude_self || !model.masses.is_empty() || !model.frozen.weights.is_empty();
+        let iterated = if model.normalization == Normalization::Sinkhorn { 20.0 } else { 1.0 };
+        let apart = !cell.text("query").is_empty() || !cell.text("key").is_empty();
+        let plain = is_scalar(cell.text("query_key")) && heads == 1.0 && !apart && !furnished;
+        let asymmetry = if plain { 1.0 } else { 2.0 };
         let causal = if model.mask == Mask::Causal { 1.2 } else { 1.0 };
-        let full_matrices =
-            ["value", "query_key"].iter().filter(|key| is_full(cell.text(key))).count() as f64;
+        let full_matrices = heads * FAMILIES.iter().filter(|key| is_full(cell.text(key))).count() as f64;
         let general = if model.geometry.is_unit() { 1.0 } else { 2.0 };
-        let evaluation = general * pairs * asymmetry * causal * (self.pair + self.pair_coordinate * d)
-            + full_matrices * n * d * d * self.matrix_entry;
+        let evaluation =
+            heads * iterated * general * pairs * asymmetry * causal * (self.pair + self.pair_coordinate * d)
+                + full_matrices * n * d * d * self.matrix_entry;
         let evaluations = match model.integrator {
             Integrator::ProjectedEuler | Integrator::Discrete { .. } => 1.0,
             Integrator::Rk4 => 4.0,
@@ -68,8 +74,9 @@ impl Costs {
         let samples = cell.sample.len() as f64 * pairs * self.sampled_pair * observables;
         // Two numbers a step and coordinate: docs/determinism.md.
         let noise = if cell.get("kappa").number().is_some() { 2.0 * n * d * self.drawn_number } else { 0.0 };
+        let layers = if model.layered { full_matrices * d * d * self.drawn_number } else { 0.0 };
         let drawn = (n * d + full_matrices * d * d) * self.drawn_number;
-        self.replica + drawn + cell.steps() as f64 * (step + noise) + samples
+        self.replica + drawn + cell.steps() as f64 * (step + noise + layers) + samples
     }
 
     /// Seconds of the whole sweep.
@@ -92,10 +99,19 @@ fn weight(observable: Observable, n: f64, observe: &Observe) -> f64 {
         }
 }
 
+/// The keys whose families are matrices.
+const FAMILIES: [&str; 4] = ["value", "query_key", "query", "key"];
+
+/// How many heads there are.
+fn heads(cell: &Cell) -> f64 {
+    let text = cell.text("heads");
+    text.parse().unwrap_or_else(|_| text.matches("head(").count().max(1) as f64)
+}
+
 fn is_scalar(family: &str) -> bool {
     matches!(family, "identity" | "-identity")
 }
 
 fn is_full(family: &str) -> bool {
-    !is_scalar(family) && !family.starts_with("diag") && !family.ends_with("query_key")
+    !family.is_empty() && !is_scalar(family) && !family.starts_with("diag") && !family.ends_with("query_key")
 }

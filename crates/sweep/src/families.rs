@@ -6,11 +6,13 @@
 use std::collections::BTreeMap;
 
 use metasweep_dynamics::call::CallError;
-use metasweep_dynamics::initial::{self, InitialLaw, Space};
-use metasweep_dynamics::matrices::{self, MatrixFamily};
+use metasweep_dynamics::initial::{self, Construction, InitialLaw, Space};
+use metasweep_dynamics::matrices;
 
 use crate::diagnostic::{Place, Problem, continued};
 use crate::document::{Kind, Raw};
+use crate::frozen;
+use crate::recipe::{self, Recipe, Texts};
 use crate::registry::CallReader;
 use crate::setting::inside;
 use crate::sweep::Input;
@@ -24,6 +26,11 @@ pub(crate) enum Role {
     Initial,
     Value,
     QueryKey,
+    /// Q or K.
+    Factor,
+    Heads,
+    FeedForward,
+    Frozen,
 }
 
 /// Reads a file named relative to the sweep file.
@@ -52,10 +59,8 @@ impl<'a> Families<'a> {
         let mut canonical = canonical;
         for file in files {
             let name = self.file(&file, raw)?;
-            // The file's name stands within the parentheses, once.
-            if let Some(open) = canonical.find('(') {
-                let (call, arguments) = canonical.split_at(open);
-                canonical = format!("{call}{}", arguments.replacen(&file, &name, 1));
+            for end in [")", ";"] {
+                canonical = canonical.replace(&format!("file({file}{end}"), &format!("file({name}{end}"));
             }
         }
         Ok(canonical)
@@ -88,6 +93,10 @@ fn parse(role: Role, text: &str) -> Result<(String, Vec<String>), CallError> {
             .map(|family| (family.canonical(), owned(family.files()))),
         Role::QueryKey => matrices::parse(text, matrices::Role::QueryKey)
             .map(|family| (family.canonical(), owned(family.files()))),
+        Role::Factor => recipe::read_factor(text),
+        Role::Heads => recipe::read_heads(text),
+        Role::FeedForward => recipe::read_feed_forward(text),
+        Role::Frozen => frozen::read_frozen(text),
     }
 }
 
@@ -148,22 +157,17 @@ pub(crate) fn space(geometry: &str) -> Space {
 /// A cell's law and families, from its canonical texts.
 pub(crate) struct Drawn {
     pub(crate) initial: Box<dyn InitialLaw>,
-    pub(crate) value: Box<dyn MatrixFamily>,
-    pub(crate) query_key: Box<dyn MatrixFamily>,
+    pub(crate) recipe: Recipe,
 }
 
 impl Drawn {
     /// Parses canonical texts; fails only if they are not canonical texts of this engine.
-    pub(crate) fn parse(initial: &str, value: &str, query_key: &str) -> Result<Drawn, CallError> {
-        Ok(Drawn {
-            initial: initial::parse(initial)?,
-            value: matrices::parse(value, matrices::Role::Value)?,
-            query_key: matrices::parse(query_key, matrices::Role::QueryKey)?,
-        })
+    pub(crate) fn parse(initial: &str, texts: &Texts) -> Result<Drawn, CallError> {
+        Ok(Drawn { initial: initial::parse(initial)?, recipe: Recipe::parse(texts)? })
     }
 
-    /// Whether a matrix is drawn at random.
-    pub(crate) fn is_random(&self) -> bool {
-        self.value.is_random() || self.query_key.is_random()
+    /// Where the tokens of the law are drawn: in their span, if the dynamics stays there.
+    pub(crate) fn construction(&self, n: usize, d: usize) -> Construction {
+        if self.recipe.is_scalar() { self.initial.construction_in_span(n, d) } else { Construction::Direct }
     }
 }

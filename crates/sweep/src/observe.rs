@@ -250,7 +250,6 @@ fn partition_by(raw: &Raw) -> Result<Vec<String>, Problem> {
     let strings: Vec<&str> = registry::PARAMETERS
         .iter()
         .filter(|parameter| parameter.column() == Column::Text && parameter.key != "sample")
-        .filter(|parameter| !matches!(parameter.kind, registry::Kind::Later(_)))
         .map(|parameter| parameter.key)
         .collect();
     let mut keys: Vec<String> = Vec::new();

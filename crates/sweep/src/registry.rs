@@ -7,6 +7,7 @@ use metasweep_dynamics::call::CallError;
 
 use crate::cell::Value;
 use crate::choices;
+use crate::frozen;
 
 /// Where a key may stand besides a grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,12 +53,18 @@ pub enum Kind {
     ValueMatrix,
     /// A family of matrices for QᵀK.
     QueryKeyMatrix,
+    /// A family of matrices for Q or K.
+    FactorMatrix,
+    /// A number of heads, or a table of them.
+    Heads,
+    /// A feed-forward layer.
+    FeedForward,
+    /// Frozen tokens.
+    Frozen,
     /// Sample times.
     Sample,
     /// A step: a number, an expression, or `authors(…)`.
     Step,
-    /// Not in this engine: nothing but the default is taken. The column is of this type.
-    Later(Column),
 }
 
 /// The type of a parameter's column in the tables.
@@ -127,13 +134,16 @@ impl Parameter {
         match self.kind {
             Kind::Integer(..) => Column::Integer,
             Kind::Number(_) | Kind::Step => Column::Number,
-            Kind::Later(column) => column,
             Kind::Boolean => Column::Boolean,
             Kind::Choice(..)
             | Kind::Call(_)
             | Kind::Initial
             | Kind::ValueMatrix
             | Kind::QueryKeyMatrix
+            | Kind::FactorMatrix
+            | Kind::Heads
+            | Kind::FeedForward
+            | Kind::Frozen
             | Kind::Sample => Column::Text,
         }
     }
@@ -173,14 +183,14 @@ pub const PARAMETERS: &[Parameter] = &[
     grid("gamma", Kind::Number(Bound::NotNegative), Default::Null, "in place of beta: β = γ log n (P2 §6.3)"),
     grid(
         "normalization",
-        Kind::Choice(&["softmax", "unnormalized"], &["hardmax", "sinkhorn"]),
+        Kind::Choice(&["softmax", "unnormalized", "hardmax", "sinkhorn"], &[]),
         Default::Text("softmax"),
-        "how scores become weights: SA or USA",
+        "how scores become weights: SA, USA, hardmax or Sinkhorn's",
     ),
     grid("value", Kind::ValueMatrix, Default::Text("identity"), "V, a family of matrices (docs/models.md)"),
     grid("query_key", Kind::QueryKeyMatrix, Default::Text("identity"), "B = QᵀK, a family of matrices"),
-    grid("query", Kind::Later(Column::Text), Default::Null, "Q, apart from K"),
-    grid("key", Kind::Later(Column::Text), Default::Null, "K, apart from Q"),
+    grid("query", Kind::FactorMatrix, Default::Null, "Q, apart from K, in place of query_key"),
+    grid("key", Kind::FactorMatrix, Default::Null, "K, apart from Q, in place of query_key"),
     grid("model", Kind::Call(choices::read_system), Default::Text("attention"), "the particle system"),
     grid(
         "layer_norm",
@@ -199,14 +209,14 @@ pub const PARAMETERS: &[Parameter] = &[
     grid("initial", Kind::Initial, Default::Text("uniform_sphere"), "the law of the initial tokens"),
     grid(
         "sharing",
-        Kind::Choice(&["replica", "cell", "sweep"], &["layer"]),
+        Kind::Choice(&["replica", "cell", "sweep", "layer"], &[]),
         Default::Text("replica"),
         "how long one draw of random matrices lives",
     ),
-    grid("heads", Kind::Later(Column::Text), Default::Text("1"), "attention heads"),
-    grid("feed_forward", Kind::Later(Column::Text), Default::Text("none"), "feed-forward layer (P0 (2.8))"),
-    grid("frozen", Kind::Later(Column::Text), Default::Null, "fixed tokens (P3 Thm 5.2)"),
-    grid("weights", Kind::Later(Column::Text), Default::Null, "masses of the tokens"),
+    grid("heads", Kind::Heads, Default::Text("1"), "attention heads, summed (P0 (2.7))"),
+    grid("feed_forward", Kind::FeedForward, Default::Text("none"), "feed-forward layer (P0 (2.8))"),
+    grid("frozen", Kind::Frozen, Default::Null, "fixed tokens (P3 Thm 5.2)"),
+    grid("weights", Kind::Call(frozen::read_weights), Default::Null, "masses of the tokens; 1 if not given"),
     grid("noise", Kind::Choice(&["none", "brownian"], &[]), Default::Text("none"), "noise (P2 §7)"),
     grid("kappa", Kind::Number(Bound::Positive), Default::Null, "inverse strength κ of the noise"),
     grid("coupling", Kind::Number(Bound::Finite), Default::Null, "Kuramoto coupling K; 1 if it is not given"),
@@ -218,9 +228,9 @@ pub const PARAMETERS: &[Parameter] = &[
     ),
     grid(
         "exclude_self",
-        Kind::Later(Column::Boolean),
+        Kind::Boolean,
         Default::Boolean(false),
-        "hardmax without j = i (P2 §5.2)",
+        "no token sees itself: j = i is left out (P2 §5.2)",
     ),
     grid("residual", Kind::Boolean, Default::Boolean(true), "discrete layers: keep x_i in the sum"),
     grid("precision", Kind::Choice(&["f64"], &["f32"]), Default::Text("f64"), "the scalar type"),

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use metasweep_dynamics::initial::{self, Construction};
+use metasweep_dynamics::initial::Construction;
 use metasweep_dynamics::random::Stream;
 
 use crate::cell::{Cell, Value, canonical, name_of};
 use crate::combinations;
 use crate::diagnostic::{Place, Problem, continued, listed, shown};
 use crate::families::{Drawn, space};
+use crate::frozen;
 use crate::grid::Point;
+use crate::recipe::{Recipe, Texts};
 use crate::registry::{self, Kind, PARAMETERS, Parameter};
 use crate::sample::compact;
 use crate::setting::{Formula, Given, out_of_bounds, out_of_range};
@@ -19,9 +21,9 @@ use crate::sweep::Input;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Families {
     initial: String,
-    value: String,
-    query_key: String,
+    matrices: Texts,
     geometry: String,
+    frozen: String,
     /// Noise leaves the span of the tokens.
     noisy: bool,
     n: usize,
@@ -60,7 +62,7 @@ impl<'a> Resolver<'a> {
             let value = match point.get(parameter.key).map(|setting| &setting.given) {
                 Some(Given::Text(text)) => Value::Text(text.clone()),
                 Some(Given::Boolean(truth)) => Value::Boolean(*truth),
-                Some(Given::Null | Given::Sample(_)) => Value::Null,
+                Some(Given::Sample(_)) => Value::Null,
                 Some(_) => numbers.value(parameter)?,
                 None if parameter.key == "beta" => Value::Number(numbers.number("beta", grid_at)?),
                 None => parameter.default.value().unwrap_or(Value::Null),
@@ -113,9 +115,9 @@ impl<'a> Resolver<'a> {
         };
         let key = Families {
             initial: text("initial"),
-            value: text("value"),
-            query_key: text("query_key"),
+            matrices: texts(parameters),
             geometry: text("geometry"),
+            frozen: text("frozen"),
             noisy: text("noise") != "none",
             n: size("n"),
             d: size("d"),
@@ -142,8 +144,7 @@ impl<'a> Resolver<'a> {
         let sharing = text("sharing");
         if sharing != "replica"
             && let Some(setting) = point.get("sharing")
-            && !Drawn::parse(&text("initial"), &text("value"), &text("query_key"))
-                .is_ok_and(|drawn| drawn.is_random())
+            && !Recipe::parse(&texts(parameters)).is_ok_and(|recipe| recipe.is_random())
         {
             return Err(Problem::new(
                 &setting.at,
@@ -156,17 +157,30 @@ impl<'a> Resolver<'a> {
     }
 }
 
+/// What the matrices of a cell are made of.
+pub(crate) fn texts(parameters: &BTreeMap<String, Value>) -> Texts {
+    let text = |key: &str| parameters.get(key).and_then(Value::text).unwrap_or("").to_owned();
+    Texts {
+        value: text("value"),
+        query_key: text("query_key"),
+        query: text("query"),
+        key: text("key"),
+        heads: text("heads"),
+        feed_forward: text("feed_forward"),
+    }
+}
+
 /// Whether the families can be had at n and d; the files they read are tried.
 fn possible(
     families: &Families,
     inputs: &BTreeMap<String, Input>,
 ) -> Result<Construction, (&'static str, String)> {
-    let Families { initial, value, query_key, geometry, noisy, n, d } = families;
+    let Families { initial, matrices, geometry, frozen, noisy, n, d } = families;
     let (n, d) = (*n, *d);
-    let drawn = Drawn::parse(initial, value, query_key).map_err(|error| ("initial", error.to_string()))?;
+    let files = |name: &str| inputs.get(name).map(|input| input.bytes.as_slice());
+    let drawn = Drawn::parse(initial, matrices).map_err(|error| ("initial", error.to_string()))?;
     drawn.initial.check(n, d).map_err(|reason| ("initial", reason))?;
-    drawn.value.check(d).map_err(|reason| ("value", reason))?;
-    drawn.query_key.check(d).map_err(|reason| ("query_key", reason))?;
+    drawn.recipe.check(d, &files)?;
     if geometry == "equiangular" && drawn.initial.common_cosine().is_none() {
         let reason = "equiangular tokens start with one common cosine: `equiangular(rho)` or `orthonormal`";
         return Err(("initial", reason.to_owned()));
@@ -176,23 +190,22 @@ fn possible(
         let reason = "the unit sphere of R^1 is two points, and nothing can move on it";
         return Err(("d", reason.to_owned()));
     }
-    let construction = if *noisy || geometry == "equiangular" {
+    if !frozen.is_empty() {
+        let points = frozen::frozen(frozen).map_err(|error| error.to_string());
+        points.and_then(|points| points.tokens(d, unit, &files)).map_err(|reason| ("frozen", reason))?;
+    }
+    // Noise and frozen tokens lead out of the span of the others.
+    let construction = if *noisy || !frozen.is_empty() || geometry == "equiangular" {
         Construction::Direct
     } else {
-        initial::construction(&*drawn.initial, &*drawn.value, &*drawn.query_key, n, d)
+        drawn.construction(n, d)
     };
-    let files = |name: &str| inputs.get(name).map(|input| input.bytes.as_slice());
     let mut stream = Stream::new([0; 32], 0);
     if !drawn.initial.files().is_empty() {
         drawn
             .initial
             .draw(n, d, construction, space(geometry), &mut stream, &files)
             .map_err(|reason| ("initial", reason))?;
-    }
-    for (key, family) in [("value", &drawn.value), ("query_key", &drawn.query_key)] {
-        if !family.files().is_empty() {
-            family.draw(d, &mut stream, &files).map_err(|reason| (key, reason))?;
-        }
     }
     Ok(construction)
 }

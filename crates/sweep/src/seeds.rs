@@ -25,6 +25,14 @@ pub enum Purpose {
     Value,
     /// QᵀK.
     QueryKey,
+    /// Q, apart from K.
+    Query,
+    /// K, apart from Q.
+    Key,
+    /// w of a feed-forward layer.
+    FeedForwardWeight,
+    /// b of a feed-forward layer.
+    FeedForwardBias,
     /// Brownian noise.
     Noise,
     /// Kuramoto's frequencies.
@@ -39,6 +47,10 @@ impl Purpose {
             Self::Initial => "initial",
             Self::Value => "matrices.value",
             Self::QueryKey => "matrices.query_key",
+            Self::Query => "matrices.query",
+            Self::Key => "matrices.key",
+            Self::FeedForwardWeight => "feed_forward.weight",
+            Self::FeedForwardBias => "feed_forward.bias",
             Self::Noise => "noise",
             Self::Frequencies => "frequencies",
         }
@@ -54,6 +66,8 @@ pub enum Sharing<'a> {
     Cell(&'a str),
     /// One a family and dimension for the whole sweep (and for every sweep of this master seed).
     Sweep,
+    /// Fresh in each layer of each replica.
+    Layer,
 }
 
 impl Sharing<'_> {
@@ -64,6 +78,7 @@ impl Sharing<'_> {
             Self::Replica => "replica",
             Self::Cell(_) => "cell",
             Self::Sweep => "sweep",
+            Self::Layer => "layer",
         }
     }
 
@@ -71,7 +86,7 @@ impl Sharing<'_> {
     #[must_use]
     pub fn stream(self, replica: u64) -> u64 {
         match self {
-            Self::Replica => replica,
+            Self::Replica | Self::Layer => replica,
             Self::Cell(_) | Self::Sweep => 0,
         }
     }
@@ -123,7 +138,7 @@ pub fn initial_key(
 }
 
 /// The key of a matrix; the stream is [`Sharing::stream`]. `purpose` is [`Purpose::Value`] or [`Purpose::QueryKey`],
-/// `family` the family's canonical text.
+/// `family` the family's canonical text. For the only head, or the first, of parameters that all layers share.
 #[must_use]
 pub fn matrix_key(
     engine: u32,
@@ -133,10 +148,32 @@ pub fn matrix_key(
     d: usize,
     sharing: Sharing<'_>,
 ) -> [u8; 32] {
+    layer_matrix_key(engine, master_seed, purpose, family, d, sharing, 0, 0)
+}
+
+/// The key of a matrix of this head (from 0) of this layer (from 0; it counts under [`Sharing::Layer`] alone). The first
+/// head's key does not name it: one head draws what it always drew.
+#[must_use]
+#[allow(clippy::too_many_arguments, reason = "the ingredients of a key, each named where it is made")]
+pub fn layer_matrix_key(
+    engine: u32,
+    master_seed: i64,
+    purpose: Purpose,
+    family: &str,
+    d: usize,
+    sharing: Sharing<'_>,
+    head: usize,
+    layer: u64,
+) -> [u8; 32] {
     let mut parameters =
         vec![("family", family.to_owned()), ("d", d.to_string()), ("sharing", sharing.name().to_owned())];
-    if let Sharing::Cell(cell) = sharing {
-        parameters.push(("cell", cell.to_owned()));
+    match sharing {
+        Sharing::Cell(cell) => parameters.push(("cell", cell.to_owned())),
+        Sharing::Layer => parameters.push(("layer", layer.to_string())),
+        Sharing::Replica | Sharing::Sweep => {}
+    }
+    if head > 0 {
+        parameters.push(("head", head.to_string()));
     }
     key(engine, master_seed, purpose, &parameters)
 }
@@ -188,6 +225,12 @@ mod tests {
             matrix(Purpose::Value, "goe", 4, Sharing::Sweep),
             matrix(Purpose::Value, "goe", 4, Sharing::Cell("0123456789abcdef")),
             matrix(Purpose::Value, "goe", 4, Sharing::Cell("0123456789abcdee")),
+            matrix(Purpose::Query, "goe", 4, Sharing::Replica),
+            matrix(Purpose::Key, "goe", 4, Sharing::Replica),
+            layer_matrix_key(1, 7, Purpose::Value, "goe", 4, Sharing::Layer, 0, 0),
+            layer_matrix_key(1, 7, Purpose::Value, "goe", 4, Sharing::Layer, 0, 1),
+            layer_matrix_key(1, 7, Purpose::Value, "goe", 4, Sharing::Layer, 1, 0),
+            layer_matrix_key(1, 7, Purpose::Value, "goe", 4, Sharing::Replica, 1, 0),
         ];
         for (i, key) in keys.iter().enumerate() {
             assert!(!keys[..i].contains(key), "{i}");

@@ -7,6 +7,7 @@ use crate::diagnostic::{Place, Problem, listed, nearest, shown};
 use crate::document::{Kind as RawKind, Raw};
 use crate::expression::Expression;
 use crate::families::{self, Families, Role};
+use crate::inline;
 use crate::ranges::Decimal;
 use crate::registry::{self, Kind, Parameter};
 use crate::sample::SampleRule;
@@ -29,7 +30,6 @@ pub(crate) enum Given {
     Text(String),
     Boolean(bool),
     Sample(SampleRule),
-    Null,
 }
 
 /// An expression and where its text stands.
@@ -77,8 +77,15 @@ pub(crate) fn read(parameter: &Parameter, raw: &Raw, families: &mut Families) ->
         Kind::QueryKeyMatrix => {
             Given::Text(families.read(Role::QueryKey, parameter.key, text(parameter, raw)?, &raw.at)?)
         }
+        Kind::FactorMatrix => {
+            Given::Text(families.read(Role::Factor, parameter.key, text(parameter, raw)?, &raw.at)?)
+        }
+        Kind::FeedForward => {
+            Given::Text(families.read(Role::FeedForward, parameter.key, text(parameter, raw)?, &raw.at)?)
+        }
+        Kind::Heads => Given::Text(inline::heads(raw, families)?),
+        Kind::Frozen => Given::Text(inline::frozen(raw, families)?),
         Kind::Sample => Given::Sample(SampleRule::read(raw)?),
-        Kind::Later(_) => later(parameter, raw)?,
     };
     Ok(Setting { given, at: raw.at.clone() })
 }
@@ -255,32 +262,4 @@ pub(crate) fn choice(key: &str, raw: &Raw, now: &[&str], later: &[&str]) -> Resu
 pub(crate) fn not_yet(at: &Place, what: &str) -> Problem {
     let engine = metasweep_dynamics::ENGINE;
     Problem::new(at, format!("`{what}` is not part of engine {engine} yet"))
-}
-
-fn later(parameter: &Parameter, raw: &Raw) -> Result<Given, Problem> {
-    use registry::Default;
-    let key = parameter.key;
-    let is_default = match (parameter.default, &raw.kind) {
-        (Default::Text(default), RawKind::Text(text)) => text == default,
-        (Default::Text(default), RawKind::Integer(integer)) => integer.to_string() == default,
-        (Default::Integer(default), RawKind::Integer(integer)) => *integer == default,
-        (Default::Number(default), RawKind::Integer(integer)) => *integer as f64 == default,
-        (Default::Number(default), RawKind::Float(number, _)) => *number == default,
-        (Default::Boolean(default), RawKind::Boolean(truth)) => *truth == default,
-        _ => false,
-    };
-    if is_default {
-        return Ok(match parameter.default {
-            Default::Text(text) => Given::Text(text.to_owned()),
-            Default::Integer(integer) => Given::Integer(integer),
-            Default::Number(number) => Given::Number(number),
-            Default::Boolean(truth) => Given::Boolean(truth),
-            Default::Null | Default::Required => Given::Null,
-        });
-    }
-    if parameter.default == Default::Null {
-        return Err(not_yet(&raw.at, key).label(parameter.about));
-    }
-    let default = parameter.default.value().map(|value| value.to_string()).unwrap_or_default();
-    Err(not_yet(&raw.at, &format!("{key}` other than `{}", default.trim_matches('"'))).label(parameter.about))
 }

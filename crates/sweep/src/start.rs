@@ -1,21 +1,24 @@
 //! A cell made ready to compute: its model, what to watch, and where each replica starts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use metasweep_dynamics::ENGINE;
 use metasweep_dynamics::ensemble::Start;
 use metasweep_dynamics::initial::Construction;
-use metasweep_dynamics::matrices;
 use metasweep_dynamics::model::{Geometry, Integrator, Mask, Model, Normalization, System};
 use metasweep_dynamics::noise::{self, Noise};
-use metasweep_dynamics::parameters::Parameters;
+use metasweep_dynamics::parameters::{Layers, Parameters};
 use metasweep_dynamics::random::Stream;
 use metasweep_metastability::watch::Watch;
 
 use crate::cell::{Cell, Value, steps_until};
 use crate::choices;
 use crate::families::{Drawn, space};
-use crate::seeds::{self, Purpose, Sharing};
+use crate::frozen;
+use crate::recipe::Recipe;
+use crate::resolve::texts;
+use crate::seeds::{self, Sharing};
 use crate::sweep::{Observe, Sweep};
 
 /// A cell, ready.
@@ -26,6 +29,7 @@ pub(crate) struct Prepared<'a> {
     construction: Construction,
     pub(crate) model: Model,
     pub(crate) watch: Arc<Watch>,
+    source: Arc<Source>,
     /// The matrices of all replicas, where all have the same.
     shared: Option<Arc<Parameters>>,
 }
@@ -36,17 +40,38 @@ impl<'a> Prepared<'a> {
     /// # Errors
     /// If matrices cannot be drawn; a parsed sweep has none such.
     pub(crate) fn new(sweep: &'a Sweep, cell: &'a Cell) -> Result<Self, String> {
-        let drawn = Drawn::parse(cell.text("initial"), cell.text("value"), cell.text("query_key"))
-            .map_err(|error| error.to_string())?;
+        let texts = texts(&cell.parameters);
+        let drawn = Drawn::parse(cell.text("initial"), &texts).map_err(|error| error.to_string())?;
         let construction = match cell.initial_construction.as_str() {
             "bartlett" => Construction::Bartlett,
             _ => Construction::Direct,
         };
-        let model = model(cell);
+        let mut model = model(cell);
+        if let Some(text) = cell.get("frozen").text() {
+            let files = |name: &str| sweep.inputs.get(name).map(|input| input.bytes.as_slice());
+            let frozen = frozen::frozen(text).map_err(|error| error.to_string())?;
+            model.frozen = frozen.tokens(model.d, model.geometry.is_unit(), &files)?;
+        }
         let watch = Arc::new(watch(cell, &sweep.observe));
-        let mut prepared = Prepared { sweep, cell, drawn, construction, model, watch, shared: None };
-        if !prepared.drawn.is_random() || prepared.sharing() != Sharing::Replica {
-            prepared.shared = Some(Arc::new(prepared.matrices(0)?));
+        let files: BTreeMap<String, Vec<u8>> = drawn
+            .recipe
+            .files()
+            .into_iter()
+            .filter_map(|name| sweep.inputs.get(&name).map(|input| (name, input.bytes.clone())))
+            .collect();
+        let source = Arc::new(Source {
+            recipe: Recipe::parse(&texts).map_err(|error| error.to_string())?,
+            files,
+            seed: seed(cell),
+            d: cell.d(),
+            carried: model.d,
+            sharing: cell.text("sharing").to_owned(),
+            cell: cell.name.0.clone(),
+        });
+        let mut prepared = Prepared { sweep, cell, drawn, construction, model, watch, source, shared: None };
+        let is_shared = !matches!(prepared.source.sharing(), Sharing::Replica | Sharing::Layer);
+        if !prepared.drawn.recipe.is_random() || is_shared {
+            prepared.shared = Some(Arc::new(prepared.source.draw(0, 0)?));
         }
         Ok(prepared)
     }
@@ -58,14 +83,18 @@ impl<'a> Prepared<'a> {
     pub(crate) fn start(&self, replica: u32) -> Result<Start, String> {
         let parameters = match &self.shared {
             Some(shared) => Arc::clone(shared),
-            None => Arc::new(self.matrices(replica)?),
+            None => Arc::new(self.source.draw(u64::from(replica), 0)?),
         };
+        let layers = self.model.layered.then(|| -> Arc<dyn Layers> {
+            Arc::new(ReplicaLayers { source: Arc::clone(&self.source), replica: u64::from(replica) })
+        });
         let tokens = self.tokens(replica)?;
         Ok(Start {
             radius: self.cell.number("radius"),
             coupling: self.coupling(),
             frequencies: self.frequencies(replica)?,
             noise: self.noise(replica)?,
+            layers,
             ..Start::new(self.cell.beta(), self.cell.step, tokens, parameters)
         })
     }
@@ -105,40 +134,70 @@ impl<'a> Prepared<'a> {
         Ok(Some(Noise { key, stream: u64::from(replica), kappa }))
     }
 
-    fn matrices(&self, replica: u32) -> Result<Parameters, String> {
-        let sharing = self.sharing();
-        let stream = |purpose, family: &str| {
-            let key = seeds::matrix_key(ENGINE, self.seed(), purpose, family, self.cell.d(), sharing);
-            Stream::new(key, sharing.stream(u64::from(replica)))
-        };
-        matrices::draw(
-            &*self.drawn.value,
-            &*self.drawn.query_key,
-            // Scalar matrices are the same in the span; others have no construction in it.
-            self.model.d,
-            &mut stream(Purpose::Value, self.cell.text("value")),
-            &mut stream(Purpose::QueryKey, self.cell.text("query_key")),
-            &|name| self.file(name),
-        )
-    }
-
-    fn sharing(&self) -> Sharing<'a> {
-        match self.cell.text("sharing") {
-            "cell" => Sharing::Cell(&self.cell.name.0),
-            "sweep" => Sharing::Sweep,
-            _ => Sharing::Replica,
-        }
-    }
-
     fn seed(&self) -> i64 {
-        match self.cell.get("seed") {
-            Value::Integer(seed) => *seed,
-            _ => 0,
-        }
+        seed(self.cell)
     }
 
     fn file(&self, name: &str) -> Option<&[u8]> {
         self.sweep.inputs.get(name).map(|input| input.bytes.as_slice())
+    }
+}
+
+/// What matrices are drawn with. It owns all of that: layers are drawn while the ensemble runs.
+#[derive(Debug)]
+struct Source {
+    recipe: Recipe,
+    /// The files that it reads.
+    files: BTreeMap<String, Vec<u8>>,
+    seed: i64,
+    /// As in the sweep file: part of the keys.
+    d: usize,
+    /// Scalar matrices are the same in the span of the tokens; others have no construction in it.
+    carried: usize,
+    sharing: String,
+    cell: String,
+}
+
+impl Source {
+    fn sharing(&self) -> Sharing<'_> {
+        match self.sharing.as_str() {
+            "cell" => Sharing::Cell(&self.cell),
+            "sweep" => Sharing::Sweep,
+            "layer" => Sharing::Layer,
+            _ => Sharing::Replica,
+        }
+    }
+
+    /// The matrices of a replica, and of one of its layers where they have their own.
+    fn draw(&self, replica: u64, layer: u64) -> Result<Parameters, String> {
+        let sharing = self.sharing();
+        let stream = |purpose, family: &str, head| {
+            let (seed, d) = (self.seed, self.d);
+            let key = seeds::layer_matrix_key(ENGINE, seed, purpose, family, d, sharing, head, layer);
+            Stream::new(key, sharing.stream(replica))
+        };
+        self.recipe.draw(self.carried, &stream, &|name| self.files.get(name).map(Vec::as_slice))
+    }
+}
+
+/// The layers of one replica.
+#[derive(Debug)]
+struct ReplicaLayers {
+    source: Arc<Source>,
+    replica: u64,
+}
+
+impl Layers for ReplicaLayers {
+    fn draw(&self, layer: u64) -> Result<Parameters, String> {
+        self.source.draw(self.replica, layer)
+    }
+}
+
+/// The master seed of a cell.
+fn seed(cell: &Cell) -> i64 {
+    match cell.get("seed") {
+        Value::Integer(seed) => *seed,
+        _ => 0,
     }
 }
 
@@ -154,6 +213,9 @@ pub(crate) fn model(cell: &Cell) -> Model {
         system: choices::system(cell.text("model")).unwrap_or(default.system),
         normalization: normalization(cell),
         mask: if cell.text("mask") == "causal" { Mask::Causal } else { Mask::Full },
+        exclude_self: *cell.get("exclude_self") == Value::Boolean(true),
+        masses: masses(cell),
+        layered: cell.text("sharing") == "layer",
         geometry: match cell.text("geometry") {
             "circle" => Geometry::Circle,
             "euclidean" => Geometry::Euclidean,
@@ -171,11 +233,18 @@ pub(crate) fn model(cell: &Cell) -> Model {
     }
 }
 
+/// The masses of the tokens; empty if all are 1.
+fn masses(cell: &Cell) -> Vec<f64> {
+    let text = cell.get("weights").text();
+    text.and_then(|text| frozen::masses(text).ok()).unwrap_or_default()
+}
+
 fn normalization(cell: &Cell) -> Normalization {
-    if cell.text("normalization") == "unnormalized" {
-        Normalization::Unnormalized
-    } else {
-        Normalization::Softmax
+    match cell.text("normalization") {
+        "unnormalized" => Normalization::Unnormalized,
+        "hardmax" => Normalization::Hardmax,
+        "sinkhorn" => Normalization::Sinkhorn,
+        _ => Normalization::Softmax,
     }
 }
 
@@ -185,7 +254,7 @@ pub(crate) fn watch(cell: &Cell, observe: &Observe) -> Watch {
     let beta = cell.beta();
     // One terminal relaxation time (docs/models.md).
     let relaxation = match normalization {
-        Normalization::Softmax => 0.5,
+        Normalization::Softmax | Normalization::Hardmax | Normalization::Sinkhorn => 0.5,
         Normalization::Unnormalized => libm::exp(-beta) / 2.0,
     };
     let speed = match model(cell).system {
@@ -202,6 +271,7 @@ pub(crate) fn watch(cell: &Cell, observe: &Observe) -> Watch {
         steps: cell.steps(),
         step: cell.step,
         beta,
+        masses: masses(cell),
         normalization,
         merges: observe.merges,
         plateaus: observe.plateaus,

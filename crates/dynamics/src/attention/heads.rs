@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::attention::maps::{LaneMap, gather};
-use crate::ensemble::{EnsembleError, Start};
+use crate::ensemble::EnsembleError;
 use crate::model::Normalization;
-use crate::parameters::{Head, Operator, QueryKey};
+use crate::parameters::{Head, Operator, Parameters, QueryKey};
 use crate::simd::Pack;
 
 /// How the scores of a head come about.
@@ -24,26 +24,30 @@ pub(crate) struct LaneHead {
     pub score: Score,
     /// What multiplies the inner product: βb if B = b·I, else β.
     pub kappa: Pack,
+    /// Whether B = b·I with b ≥ 0: then e^{s_ij} is symmetric and positive semidefinite.
+    pub is_positive: bool,
     /// V; a scalar is multiplied in at the end.
     pub value: LaneMap,
 }
 
-/// Puts the starts' parameters side by side.
+/// Puts the lanes' parameters side by side. `symmetric`: whether scores may come from the Gram matrix.
 ///
 /// # Errors
 /// If a matrix does not fit d, or the lanes' matrices differ in kind: a replica's operations, hence its bits, would
 /// depend on its neighbours.
 pub(crate) fn lane_heads(
-    starts: &[Start],
+    betas: &[f64],
+    lanes: &[Arc<Parameters>],
     d: usize,
     normalization: Normalization,
+    symmetric: bool,
 ) -> Result<Vec<LaneHead>, EnsembleError> {
-    let first = &starts[0].parameters;
+    let first = &lanes[0];
     if first.heads.is_empty() {
         return Err(EnsembleError::NoHeads);
     }
-    for (lane, start) in starts.iter().enumerate() {
-        let heads = &start.parameters.heads;
+    for (lane, parameters) in lanes.iter().enumerate() {
+        let heads = &parameters.heads;
         if heads.len() != first.heads.len() {
             return Err(EnsembleError::MixedParameters { lane, what: "number of heads" });
         }
@@ -57,14 +61,22 @@ pub(crate) fn lane_heads(
             }
         }
     }
-    let shared = starts.iter().all(|start| Arc::ptr_eq(&start.parameters, first));
-    Ok((0..first.heads.len()).map(|head| lane_head(starts, head, shared, normalization)).collect())
+    let beta = gather(betas, |beta| *beta);
+    let mut heads: Vec<_> =
+        (0..first.heads.len()).map(|head| lane_head(beta, lanes, head, normalization)).collect();
+    for head in &mut heads {
+        if !symmetric && matches!(head.score, Score::Symmetric) {
+            head.score = Score::Mapped { query: None, key: None };
+        }
+    }
+    Ok(heads)
 }
 
-fn lane_head(starts: &[Start], head: usize, shared: bool, normalization: Normalization) -> LaneHead {
-    let heads: Vec<&Head> = starts.iter().map(|start| &start.parameters.heads[head]).collect();
+fn lane_head(beta: Pack, lanes: &[Arc<Parameters>], head: usize, normalization: Normalization) -> LaneHead {
+    let shared = lanes.iter().all(|parameters| Arc::ptr_eq(parameters, &lanes[0]));
+    let heads: Vec<&Head> = lanes.iter().map(|parameters| &parameters.heads[head]).collect();
     let values: Vec<&Operator> = heads.iter().map(|head| &head.value).collect();
-    let beta = gather(starts, |start| start.beta);
+    let is_positive = matches!(heads[0].query_key, QueryKey::Joint(Operator::Scalar(b)) if b >= 0.0);
     let (score, kappa) = match &heads[0].query_key {
         QueryKey::Joint(Operator::Scalar(b)) => {
             let mut kappa = beta;
@@ -72,7 +84,7 @@ fn lane_head(starts: &[Start], head: usize, shared: bool, normalization: Normali
                 *product *= scalar(&heads.get(lane).unwrap_or(&heads[0]).query_key);
             }
             // For b < 0 the largest score of a row is not known beforehand: softmax must look for it.
-            if *b < 0.0 && normalization == Normalization::Softmax {
+            if *b < 0.0 && normalization != Normalization::Unnormalized {
                 (Score::Mapped { query: None, key: None }, kappa)
             } else {
                 (Score::Symmetric, kappa)
@@ -102,7 +114,7 @@ fn lane_head(starts: &[Start], head: usize, shared: bool, normalization: Normali
             (Score::Mapped { query, key: Some(LaneMap::dense(&keys, shared)) }, beta)
         }
     };
-    LaneHead { score, kappa, value: lane_map(&values, shared) }
+    LaneHead { score, kappa, is_positive, value: lane_map(&values, shared) }
 }
 
 /// b of B = b·I. Lanes have been checked to be of one kind.
@@ -113,7 +125,8 @@ fn scalar(query_key: &QueryKey) -> f64 {
     }
 }
 
-fn lane_map(operators: &[&Operator], shared: bool) -> LaneMap {
+/// Operators of one kind, side by side; `shared` if they are one and the same.
+pub(crate) fn lane_map(operators: &[&Operator], shared: bool) -> LaneMap {
     match operators[0] {
         Operator::Scalar(_) => LaneMap::Scalar(gather(operators, |operator| match operator {
             Operator::Scalar(c) => *c,

@@ -4,15 +4,25 @@
 //! B = b·I, [`general`] for everything else; both are generic over how scores become weights.
 //! Adding a weight normalization that works row by row: one file with a [`Weighting`], one arm in
 //! [`Attention::evaluate`].
+//!
+//! Masses, frozen tokens, rows without the token itself and further row rules go through [`rows`], doubly stochastic
+//! weights through [`sinkhorn`]; [`is_plain`] decides, once for all time, so that the plain kernels know nothing of them.
+//! [`feed_forward`] is applied to the sum of the heads, and [`schedule`] says which layer's matrices are at hand.
 #![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
 
+mod feed_forward;
 mod general;
 mod gram;
+mod hardmax;
 mod heads;
 mod maps;
+mod rows;
+mod schedule;
+mod sinkhorn;
 mod softmax;
 mod symmetric;
 mod unnormalized;
+mod weights;
 
 use std::marker::PhantomData;
 
@@ -24,11 +34,17 @@ use crate::integrators::Clock;
 use crate::model::{Mask, Model, Normalization, System};
 use crate::simd::{Isa, Lanes, Pack, dispatch, exp_scalar};
 use general::General;
-use heads::{LaneHead, Score, lane_heads};
+use hardmax::Hardmax;
+use heads::{LaneHead, Score};
 pub(crate) use maps::{Apply, LaneMap, gather};
+use rows::{RowRule, Rows};
+use schedule::Schedule;
+pub(crate) use sinkhorn::has_plan_without_self;
+use sinkhorn::{Plan, Sinkhorn};
 use softmax::Softmax;
 use symmetric::Symmetric;
 use unnormalized::Unnormalized;
+pub(crate) use weights::weights;
 
 /// How a row of scores becomes a row of weights.
 pub(crate) trait Weighting: Copy {
@@ -38,20 +54,6 @@ pub(crate) trait Weighting: Copy {
     /// Turns the scores of one row into weights, and returns what they are to be divided by.
     /// `shift` is subtracted where the normalization does not choose its own.
     fn weigh<L: Lanes<Scalar = f64>>(scores: &mut [Pack], shift: L, group: usize) -> L;
-}
-
-/// Where the heads of a layer come from. One draw for all times, for now; matrices drawn afresh for every layer
-/// (`sharing = "layer"`, discrete time) become a second variant that looks at the clock.
-enum Schedule {
-    Constant(Vec<LaneHead>),
-}
-
-impl Schedule {
-    fn at(&self, _clock: &Clock) -> &[LaneHead] {
-        match self {
-            Self::Constant(heads) => heads,
-        }
-    }
 }
 
 /// What an evaluation looks at; mostly the same tokens three times.
@@ -74,6 +76,58 @@ fn is_symmetric(model: &Model) -> bool {
     model.geometry.is_unit() && model.system != (System::MeanShift { blurring: false })
 }
 
+/// Whether the weights are those of the plain kernels: softmax or unnormalized, over tokens of mass 1 that see themselves.
+fn is_plain(model: &Model) -> bool {
+    matches!(model.normalization, Normalization::Softmax | Normalization::Unnormalized)
+        && !model.exclude_self
+        && model.masses.is_empty()
+        && model.frozen.weights.is_empty()
+}
+
+/// What only [`rows`] and [`sinkhorn`] know of.
+struct Furnished {
+    exclude_self: bool,
+    /// m × d.
+    frozen: Vec<Pack>,
+    /// Of the frozen tokens, then of the others: m + n.
+    masses: Vec<Pack>,
+    /// Frozen and other tokens in one: (m + n) × d; empty if none is frozen.
+    others: Vec<Pack>,
+    values: Vec<Pack>,
+    /// Of `sinkhorn`.
+    plan: Option<Plan>,
+}
+
+impl Furnished {
+    fn new(model: &Model) -> Self {
+        let Model { n, d, .. } = *model;
+        let frozen: Vec<Pack> = model.frozen.points.iter().map(|x| Pack::splat(*x)).collect();
+        let mut masses: Vec<Pack> = model.frozen.weights.iter().map(|mass| Pack::splat(*mass)).collect();
+        masses.extend((0..n).map(|i| Pack::splat(model.masses.get(i).copied().unwrap_or(1.0))));
+        let mut joined = frozen.clone();
+        if !frozen.is_empty() {
+            joined.resize(frozen.len() + n * d, Pack::ZERO);
+        }
+        Self {
+            exclude_self: model.exclude_self,
+            masses,
+            others: joined.clone(),
+            values: joined,
+            frozen,
+            plan: (model.normalization == Normalization::Sinkhorn).then(|| Plan::new(n)),
+        }
+    }
+}
+
+/// The frozen tokens and then `tokens`, in `buffer`, which begins with the frozen ones; or `tokens`, if there are none.
+fn joined<'a>(frozen: usize, tokens: &'a [Pack], buffer: &'a mut [Pack]) -> &'a [Pack] {
+    if frozen == 0 {
+        return tokens;
+    }
+    buffer[frozen..].copy_from_slice(tokens);
+    buffer
+}
+
 /// The attention vectors of an ensemble.
 pub(crate) struct Attention {
     normalization: Normalization,
@@ -94,11 +148,13 @@ pub(crate) struct Attention {
     keys: Vec<Pack>,
     values: Vec<Pack>,
     scratch: Scratch,
+    /// None for the plain kernels.
+    furnished: Option<Furnished>,
 }
 
 /// What the kernels of a head write while they work.
 pub(crate) struct Scratch {
-    /// ROWS × n: the weights of a block of rows.
+    /// ROWS × n (ROWS × (m + n) with m frozen tokens): the weights of a block of rows.
     weights: Vec<Pack>,
     /// n: Z_i.
     sums: Vec<Pack>,
@@ -116,18 +172,14 @@ impl Attention {
         isa: Isa,
     ) -> Result<Self, EnsembleError> {
         let Model { n, d, .. } = *model;
-        let mut heads = lane_heads(starts, d, model.normalization)?;
-        if !is_symmetric(model) {
-            for head in &mut heads {
-                if matches!(head.score, Score::Symmetric) {
-                    head.score = Score::Mapped { query: None, key: None };
-                }
-            }
-        }
+        let schedule = Schedule::new(model, starts)?;
+        let heads = &schedule.current().heads;
+        // Behind a feed-forward layer P_x does not take the self term away.
+        let self_term = self_term || schedule.current().feed_forward.is_some();
         let beta = gather(starts, |start| start.beta);
         let mut shift = Pack::ZERO;
         if model.normalization == Normalization::Unnormalized {
-            for head in &heads {
+            for head in heads {
                 let largest = if matches!(head.score, Score::Symmetric) { head.kappa } else { beta };
                 for (shift, largest) in shift.0.iter_mut().zip(largest.0) {
                     *shift = shift.max(largest.abs());
@@ -142,7 +194,7 @@ impl Attention {
             d,
             lanes: starts.len(),
             isa,
-            schedule: Schedule::Constant(heads),
+            schedule,
             self_term,
             shift,
             half_factor: Pack(shift.0.map(|shift| exp_scalar(0.5 * shift))),
@@ -151,17 +203,18 @@ impl Attention {
             keys: Vec::new(),
             values: Vec::new(),
             scratch: Scratch {
-                weights: vec![Pack::ZERO; gram::ROWS * n],
+                weights: vec![Pack::ZERO; gram::ROWS * (n + model.frozen.weights.len())],
                 sums: vec![Pack::ZERO; n],
                 moments: vec![Pack::ZERO; n * d],
             },
+            furnished: (!is_plain(model)).then(|| Furnished::new(model)),
         })
     }
 
-    fn evaluate<W: Weighting>(&mut self, clock: &Clock, sources: Sources<'_>, out: &mut [Pack]) {
+    fn evaluate<W: Weighting>(&mut self, sources: Sources<'_>, out: &mut [Pack]) {
         let Self { causal, n, d, lanes, isa, .. } = *self;
         let Sources { tokens, others, values: carried, gram, scale } = sources;
-        let heads = self.schedule.at(clock);
+        let heads = &self.schedule.current().heads;
         let products = match gram {
             Some(gram) => gram,
             None if self.gram.is_empty() => &[],
@@ -237,6 +290,95 @@ impl Attention {
     }
 }
 
+impl Attention {
+    /// The same through [`rows`].
+    fn evaluate_rows<W: RowRule>(&mut self, sources: Sources<'_>, out: &mut [Pack]) {
+        let Self { causal, n, d, lanes, isa, .. } = *self;
+        let Some(furnished) = &mut self.furnished else { return };
+        let Furnished { exclude_self, frozen, masses, others, values: carried, .. } = furnished;
+        let others = joined(frozen.len(), sources.others, others);
+        let carried = joined(frozen.len(), sources.values, carried);
+        for (index, head) in self.schedule.current().heads.iter().enumerate() {
+            let (values, factor, self_term) = match &head.value {
+                LaneMap::Scalar(c) => (carried, c, self.self_term),
+                map => (image(map, carried, d, lanes, isa, &mut self.values), &ONE, true),
+            };
+            let Score::Mapped { query, key } = &head.score else { continue };
+            let queries = mapped(query.as_ref(), sources.tokens, d, lanes, isa, &mut self.queries);
+            let keys = mapped(key.as_ref(), others, d, lanes, isa, &mut self.keys);
+            dispatch(
+                Rows::<W> {
+                    queries,
+                    keys,
+                    rank: queries.len() / n,
+                    values,
+                    masses,
+                    n,
+                    frozen: frozen.len() / d,
+                    d,
+                    lanes,
+                    causal,
+                    self_term,
+                    exclude_self: *exclude_self,
+                    kappa: &scaled(head, sources.scale),
+                    shift: &self.shift,
+                    factor,
+                    add: index > 0,
+                    scratch: &mut self.scratch,
+                    out,
+                    rule: PhantomData,
+                },
+                isa,
+            );
+        }
+    }
+
+    /// The same through [`sinkhorn`].
+    fn evaluate_sinkhorn(&mut self, sources: Sources<'_>, out: &mut [Pack]) {
+        let Self { n, d, lanes, isa, .. } = *self;
+        let Some(Furnished { exclude_self, masses, plan: Some(plan), .. }) = &mut self.furnished else {
+            return;
+        };
+        for (index, head) in self.schedule.current().heads.iter().enumerate() {
+            let (values, factor, self_term) = match &head.value {
+                LaneMap::Scalar(c) => (sources.values, c, self.self_term),
+                map => (image(map, sources.values, d, lanes, isa, &mut self.values), &ONE, true),
+            };
+            let Score::Mapped { query, key } = &head.score else { continue };
+            let queries = mapped(query.as_ref(), sources.tokens, d, lanes, isa, &mut self.queries);
+            let keys = mapped(key.as_ref(), sources.others, d, lanes, isa, &mut self.keys);
+            dispatch(
+                Sinkhorn {
+                    queries,
+                    keys,
+                    rank: queries.len() / n,
+                    values,
+                    masses,
+                    n,
+                    d,
+                    lanes,
+                    self_term,
+                    exclude_self: *exclude_self,
+                    is_positive: head.is_positive,
+                    kappa: &scaled(head, sources.scale),
+                    factor,
+                    add: index > 0,
+                    plan,
+                    moments: &mut self.scratch.moments,
+                    out,
+                },
+                isa,
+            );
+        }
+    }
+}
+
+/// κ of a head, times what the scores are multiplied by besides.
+fn scaled(head: &LaneHead, scale: Option<&Pack>) -> Pack {
+    let one = |scale: &Pack| Pack(std::array::from_fn(|lane| head.kappa.0[lane] * scale.0[lane]));
+    scale.map_or(head.kappa, one)
+}
+
 const ONE: Pack = Pack::splat(1.0);
 
 /// `map` applied to all tokens, or the tokens themselves.
@@ -268,9 +410,25 @@ fn image<'a>(
 impl Attention {
     /// `A_i` (n × d), up to the factor that [`scaled_step`](Self::scaled_step) knows.
     pub(crate) fn attention(&mut self, clock: &Clock, sources: Sources<'_>, out: &mut [Pack]) {
-        match self.normalization {
-            Normalization::Softmax => self.evaluate::<Softmax>(clock, sources, out),
-            Normalization::Unnormalized => self.evaluate::<Unnormalized>(clock, sources, out),
+        self.schedule.advance(clock.layer);
+        match (self.normalization, self.furnished.is_none()) {
+            (Normalization::Softmax, true) => self.evaluate::<Softmax>(sources, out),
+            (Normalization::Unnormalized, true) => self.evaluate::<Unnormalized>(sources, out),
+            (Normalization::Softmax, false) => self.evaluate_rows::<Softmax>(sources, out),
+            (Normalization::Unnormalized, false) => self.evaluate_rows::<Unnormalized>(sources, out),
+            (Normalization::Hardmax, _) => self.evaluate_rows::<Hardmax>(sources, out),
+            (Normalization::Sinkhorn, _) => self.evaluate_sinkhorn(sources, out),
+        }
+        if let Some(layer) = &self.schedule.current().feed_forward {
+            // σ is not linear: here A is whole.
+            for pack in out.iter_mut() {
+                *pack = times(pack, &self.half_factor);
+            }
+            self.values.resize(out.len(), Pack::ZERO);
+            layer.apply(out, &mut self.values[..], self.d, self.lanes, self.isa);
+        }
+        if self.schedule.failed() {
+            out.fill(Pack::splat(f64::NAN));
         }
     }
 
@@ -281,12 +439,16 @@ impl Attention {
 
     /// `η e^shift`, in two halves: neither e^β alone nor a product on the way overflows where the result does not.
     pub(crate) fn scaled_step(&self, step: &Pack) -> Pack {
-        let mut scaled = *step;
-        for (step, half) in scaled.0.iter_mut().zip(self.half_factor.0) {
-            *step = *step * half * half;
+        if self.schedule.current().feed_forward.is_some() {
+            return *step;
         }
-        scaled
+        times(step, &self.half_factor)
     }
+}
+
+/// `pack · half²`, in two halves.
+fn times(pack: &Pack, half: &Pack) -> Pack {
+    Pack(std::array::from_fn(|lane| pack.0[lane] * half.0[lane] * half.0[lane]))
 }
 
 /// `coefficient · moment` of one token, into `out` or added to it.

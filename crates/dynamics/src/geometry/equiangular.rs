@@ -22,6 +22,7 @@ pub(crate) struct Equiangular {
     /// β of each lane.
     pub beta: Pack,
     pub normalization: Normalization,
+    pub exclude_self: bool,
     pub layer_norm: LayerNorm,
     pub lanes: usize,
     pub isa: Isa,
@@ -40,15 +41,24 @@ impl Equiangular {
     fn rates(&self, lane: usize, clock: &Clock, gap: f64, radius: f64) -> (f64, f64) {
         let (n, beta, rho) = (self.n, self.beta.0[lane], 1.0 - gap);
         let t = clock.time.0[lane];
-        let weight = libm::exp(-beta * gap);
-        // Of softmax: e^β/Z and 1/Z·e^β. Of `unnormalized` the same with Z = n.
-        let unit = match self.normalization {
-            Normalization::Softmax => 1.0 / (1.0 + (n - 1.0) * weight),
-            Normalization::Unnormalized => libm::exp(beta) / n,
+        // Weights of the token itself and of another, up to a factor. All rows are alike, so that softmax is doubly
+        // stochastic already; among the others, the scores are equal.
+        let (own, weight) = match (self.normalization, self.exclude_self) {
+            (Normalization::Unnormalized, true) => (0.0, libm::exp(-beta * gap)),
+            (_, true) => (0.0, 1.0),
+            (Normalization::Hardmax, false) if beta * gap > 0.0 => (1.0, 0.0),
+            (_, false) => (1.0, libm::exp(-beta * gap)),
         };
-        let along = unit * (1.0 + (n - 1.0) * rho * weight);
-        let square =
-            1.0 + 2.0 * (n - 1.0) * rho * weight + (n - 1.0) * weight * weight * (1.0 + (n - 2.0) * rho);
+        // Of softmax: e^β/Z and 1/Z·e^β. Of `unnormalized` the same with Z = n (n − 1 without the token itself).
+        let unit = match self.normalization {
+            Normalization::Unnormalized if self.exclude_self => libm::exp(beta) / (n - 1.0),
+            Normalization::Unnormalized => libm::exp(beta) / n,
+            _ => 1.0 / (own + (n - 1.0) * weight),
+        };
+        let along = unit * (own + (n - 1.0) * rho * weight);
+        let square = own
+            + 2.0 * (n - 1.0) * rho * weight * own
+            + (n - 1.0) * weight * weight * (1.0 + (n - 2.0) * rho);
         let length = unit * square.max(0.0).sqrt();
         let (speed, growth) = match self.layer_norm {
             LayerNorm::Pre => (1.0 / radius, along),

@@ -37,7 +37,7 @@ impl MatrixFamily for Gaussian {
     fn draw(&self, d: usize, stream: &mut Stream, _files: &Files<'_>) -> Result<Operator, String> {
         let first = normals(d, stream);
         Ok(Operator::Dense(match self.role {
-            Role::Value => first,
+            Role::Value | Role::Factor => first,
             Role::QueryKey => {
                 let norm = (d as f64).sqrt();
                 product(&first, &normals(d, stream)).map(|a| a / norm)

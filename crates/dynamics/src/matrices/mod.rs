@@ -22,10 +22,12 @@ use nalgebra::DMatrix;
 use crate::call::{Call, CallError};
 use crate::complex::Complex;
 use crate::initial::Files;
+use crate::linear::product;
 use crate::parameters::{Head, Operator, Parameters, QueryKey};
 use crate::random::Stream;
 
 mod diagonal;
+mod factor;
 mod file;
 mod gaussian;
 mod goe;
@@ -42,6 +44,8 @@ pub enum Role {
     Value,
     /// B = QᵀK.
     QueryKey,
+    /// Q or K, apart: r × d.
+    Factor,
 }
 
 /// Where a matrix comes from.
@@ -122,10 +126,25 @@ pub const USAGES: [&str; 11] = [
     "-query_key",
 ];
 
+/// How the families of Q and K are written.
+pub const FACTOR_USAGES: [&str; 10] = [
+    "identity",
+    "-identity",
+    "diag(a, b, …)",
+    "spectrum(1, 0.1+0.08i, …; basis=haar)",
+    "gaussian",
+    "gaussian(r)",
+    "goe",
+    "wishart",
+    "uniform",
+    "file(q.npy)",
+];
+
 /// How the families of this role are written.
 #[must_use]
 pub fn usages(role: Role) -> &'static [&'static str] {
     match role {
+        Role::Factor => &FACTOR_USAGES,
         Role::Value => &USAGES,
         Role::QueryKey => &USAGES[..USAGES.len() - 2],
     }
@@ -140,6 +159,8 @@ pub fn parse(text: &str, role: Role) -> Result<Box<dyn MatrixFamily>, CallError>
     Ok(match (call.name.text, role) {
         ("identity" | "-identity", _) => Box::new(scalar::Scalar::from_call(&call)?),
         ("diag", _) => Box::new(diagonal::Diagonal::from_call(&call)?),
+        ("gaussian", Role::Factor) => Box::new(factor::GaussianFactor::from_call(&call)?),
+        ("file", Role::Factor) => Box::new(factor::FactorFile::from_call(&call)?),
         ("gaussian", _) => Box::new(gaussian::Gaussian::from_call(&call, role)?),
         ("goe", _) => Box::new(goe::Goe::from_call(&call)?),
         ("wishart", _) => Box::new(wishart::Wishart::from_call(&call)?),
@@ -151,6 +172,7 @@ pub fn parse(text: &str, role: Role) -> Result<Box<dyn MatrixFamily>, CallError>
             let kind = match role {
                 Role::Value => "a family of values V",
                 Role::QueryKey => "a family of QᵀK",
+                Role::Factor => "a family of Q or K",
             };
             return Err(CallError::unknown(call.name.position, kind, name, usages(role)));
         }
@@ -180,12 +202,77 @@ pub fn draw(
     query_key_stream: &mut Stream,
     files: &Files<'_>,
 ) -> Result<Parameters, String> {
-    let b = query_key.draw(d, query_key_stream, files)?;
-    let v = match value.rule() {
+    let b = QueryKey::Joint(query_key.draw(d, query_key_stream, files)?);
+    let head = head(value, b, query_key.gradient_norm(d), d, value_stream, files)?;
+    Ok(Parameters::new(vec![head]))
+}
+
+/// A head with this QᵀK; `norm` is what a value made of it is divided by.
+///
+/// # Errors
+/// As [`MatrixFamily::draw`].
+pub fn head(
+    value: &dyn MatrixFamily,
+    query_key: QueryKey,
+    norm: f64,
+    d: usize,
+    value_stream: &mut Stream,
+    files: &Files<'_>,
+) -> Result<Head, String> {
+    let value = match value.rule() {
         ValueRule::Own => value.draw(d, value_stream, files)?,
-        ValueRule::FromQueryKey { sign } => divided(&b, sign * query_key.gradient_norm(d)),
+        ValueRule::FromQueryKey { sign } => match &query_key {
+            QueryKey::Joint(b) => divided(b, sign * norm),
+            QueryKey::Factored { query, key } => {
+                divided(&Operator::Dense(product(&query.transpose(), key)), sign * norm)
+            }
+        },
     };
-    Ok(Parameters { heads: vec![Head { query_key: QueryKey::Joint(b), value: v }] })
+    Ok(Head { query_key, value })
+}
+
+/// QᵀK of Q and K, both r × d: one map where it is as simple as they are, else the two factors.
+///
+/// ```
+/// use metasweep_dynamics::matrices::bilinear;
+/// use metasweep_dynamics::parameters::{Operator, QueryKey};
+/// let twice = bilinear(Operator::Scalar(2.0), Operator::Diagonal(vec![1.0, 3.0]), 2).unwrap();
+/// assert_eq!(twice, QueryKey::Joint(Operator::Diagonal(vec![2.0, 6.0])));
+/// ```
+///
+/// # Errors
+/// If they have unequal numbers of rows.
+pub fn bilinear(query: Operator, key: Operator, d: usize) -> Result<QueryKey, String> {
+    use Operator::{Diagonal, Scalar};
+    Ok(match (query, key) {
+        (Scalar(q), Scalar(k)) => QueryKey::Joint(Scalar(q * k)),
+        (Scalar(q), Diagonal(entries)) | (Diagonal(entries), Scalar(q)) => {
+            QueryKey::Joint(Diagonal(entries.iter().map(|k| q * k).collect()))
+        }
+        (Diagonal(q), Diagonal(k)) => {
+            QueryKey::Joint(Diagonal(q.iter().zip(k).map(|(q, k)| q * k).collect()))
+        }
+        (query, key) => {
+            let (query, key) = (dense(query, d), dense(key, d));
+            if query.nrows() != key.nrows() {
+                return Err(format!(
+                    "Q is {} × {d} and K is {} × {d}: ⟨Q x, K y⟩ needs images of the same length.",
+                    query.nrows(),
+                    key.nrows()
+                ));
+            }
+            QueryKey::Factored { query, key }
+        }
+    })
+}
+
+/// An operator as a matrix.
+fn dense(operator: Operator, d: usize) -> DMatrix<f64> {
+    match operator {
+        Operator::Scalar(c) => DMatrix::from_diagonal_element(d, d, c),
+        Operator::Diagonal(entries) => DMatrix::from_fn(d, d, |i, j| if i == j { entries[i] } else { 0.0 }),
+        Operator::Dense(matrix) => matrix,
+    }
 }
 
 /// Every entry divided by `norm`.

@@ -158,7 +158,7 @@ fn starts_that_do_not_fit_are_refused() {
         Ok(_) => panic!("accepted"),
         Err(error) => error,
     };
-    let head = |query_key, value| Arc::new(Parameters { heads: vec![Head { query_key, value }] });
+    let head = |query_key, value| Arc::new(Parameters::new(vec![Head { query_key, value }]));
     assert_eq!(refused(&[]), EnsembleError::Lanes(0));
     assert_eq!(refused(&vec![good.clone(); 9]), EnsembleError::Lanes(9));
     assert!(matches!(
@@ -170,7 +170,7 @@ fn starts_that_do_not_fit_are_refused() {
         refused(&[start(1.0, f64::NAN, &good.tokens, &identity())]),
         EnsembleError::Step { .. }
     ));
-    let none = Arc::new(Parameters { heads: vec![] });
+    let none = Arc::new(Parameters::new(vec![]));
     assert_eq!(refused(&[start(1.0, 0.1, &good.tokens, &none)]), EnsembleError::NoHeads);
     let wide = head(QueryKey::Joint(Operator::Scalar(1.0)), Operator::Dense(DMatrix::zeros(3, 2)));
     assert_eq!(

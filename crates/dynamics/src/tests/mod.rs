@@ -3,6 +3,7 @@
 mod bits;
 mod convergence;
 mod edges;
+mod furnished;
 mod oracles;
 mod reference;
 pub mod support;

@@ -23,6 +23,7 @@ fn cosine_velocity(normalization: Normalization, n: f64, beta: f64, cosine: f64)
     let divisor = match normalization {
         Normalization::Softmax => libm::exp(beta) + (n - 1.0) * weight,
         Normalization::Unnormalized => n,
+        Normalization::Hardmax | Normalization::Sinkhorn => unreachable!("not in NORMALIZATIONS"),
     };
     2.0 * weight * (1.0 - cosine) * ((n - 1.0) * cosine + 1.0) / divisor
 }
@@ -187,7 +188,7 @@ fn causal(value: [f64; 3], horizon: f64) -> (Vec<f64>, Vec<f64>) {
     let model = model(32, 3, Normalization::Softmax, Mask::Causal, Integrator::ProjectedEuler);
     let head =
         Head { query_key: QueryKey::Joint(Operator::Scalar(1.0)), value: Operator::Diagonal(value.to_vec()) };
-    let parameters = Arc::new(Parameters { heads: vec![head] });
+    let parameters = Arc::new(Parameters::new(vec![head]));
     let tokens = Random(9).sphere(32, 3);
     let mut ensemble = single(&model, 9.0, 0.1, &tokens, &parameters);
     while (ensemble.steps() as f64) < horizon / 0.1 {

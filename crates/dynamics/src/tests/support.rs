@@ -5,9 +5,9 @@ use std::sync::Arc;
 use nalgebra::DMatrix;
 
 use crate::ensemble::{Ensemble, Start};
-use crate::model::{Geometry, Integrator, LayerNorm, Mask, Model, Normalization, System};
+use crate::model::{Frozen, Geometry, Integrator, LayerNorm, Mask, Model, Normalization, System};
 use crate::noise::Noise;
-use crate::parameters::{Head, Operator, Parameters, QueryKey};
+use crate::parameters::{Activation, FeedForward, Head, Operator, Parameters, QueryKey};
 use crate::simd::Isa;
 
 /// SplitMix64: enough randomness for a test.
@@ -68,8 +68,21 @@ impl Random {
                 value: self.operator(value, d),
             })
             .collect();
-        Arc::new(Parameters { heads })
+        Arc::new(Parameters::new(heads))
     }
+}
+
+/// The same heads behind a feed-forward layer, whose w is of this kind.
+pub fn with_feed_forward(
+    random: &mut Random,
+    parameters: &Parameters,
+    activation: Activation,
+    kind: usize,
+    d: usize,
+) -> Arc<Parameters> {
+    let bias = if kind == 1 { Vec::new() } else { (0..d).map(|_| 0.3 * random.normal()).collect() };
+    let feed_forward = Some(FeedForward { activation, weight: random.operator(kind, d), bias });
+    Arc::new(Parameters { feed_forward, ..parameters.clone() })
 }
 
 /// V = B = I.
@@ -80,7 +93,7 @@ pub fn identity() -> Arc<Parameters> {
 /// One head with B = b·I, V = c·I.
 pub fn scalar(b: f64, c: f64) -> Arc<Parameters> {
     let query_key = QueryKey::Joint(Operator::Scalar(b));
-    Arc::new(Parameters { heads: vec![Head { query_key, value: Operator::Scalar(c) }] })
+    Arc::new(Parameters::new(vec![Head { query_key, value: Operator::Scalar(c) }]))
 }
 
 pub fn model(n: usize, d: usize, normalization: Normalization, mask: Mask, integrator: Integrator) -> Model {
@@ -99,6 +112,36 @@ pub fn models(n: usize, d: usize) -> Vec<Model> {
             for integrator in INTEGRATORS {
                 models.push(model(n, d, normalization, mask, integrator));
             }
+        }
+    }
+    models
+}
+
+/// Models whose weights the plain kernels do not know: every normalization, mask and integrator that there is with each
+/// way to furnish them.
+pub fn furnished(random: &mut Random, n: usize, d: usize) -> Vec<Model> {
+    let masses: Vec<f64> = (0..n).map(|_| 0.5 + random.uniform()).collect();
+    let frozen = Frozen { points: random.sphere(3, d), weights: vec![1.0, 2.5, 1.25] };
+    let mut models = Vec::new();
+    for integrator in INTEGRATORS {
+        for normalization in [Normalization::Softmax, Normalization::Unnormalized, Normalization::Hardmax] {
+            for mask in MASKS {
+                let plain = model(n, d, normalization, mask, integrator);
+                if normalization == Normalization::Hardmax {
+                    models.push(plain.clone());
+                }
+                models.push(Model { masses: masses.clone(), ..plain.clone() });
+                models.push(Model { frozen: frozen.clone(), exclude_self: true, ..plain.clone() });
+                if mask == Mask::Full && n > 1 {
+                    models.push(Model { exclude_self: true, masses: masses.clone(), ..plain });
+                }
+            }
+        }
+        let plain = model(n, d, Normalization::Sinkhorn, Mask::Full, integrator);
+        models.push(plain.clone());
+        models.push(Model { masses: masses.clone(), ..plain.clone() });
+        if n > 2 {
+            models.push(Model { exclude_self: true, ..plain });
         }
     }
     models

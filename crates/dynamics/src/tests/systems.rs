@@ -27,7 +27,7 @@ fn distance(one: &[f64], other: &[f64]) -> f64 {
 /// One head with this V and QᵀK = I.
 fn with_value(value: DMatrix<f64>) -> Arc<Parameters> {
     let query_key = QueryKey::Joint(Operator::Scalar(1.0));
-    Arc::new(Parameters { heads: vec![Head { query_key, value: Operator::Dense(value) }] })
+    Arc::new(Parameters::new(vec![Head { query_key, value: Operator::Dense(value) }]))
 }
 
 /// n orthonormal tokens of R^n.
@@ -313,8 +313,7 @@ fn mean_shift_is_a_gradient() {
 #[test]
 fn brownian_motion_decorrelates_at_its_rate() {
     let zero = QueryKey::Joint(Operator::Scalar(1.0));
-    let parameters =
-        Arc::new(Parameters { heads: vec![Head { query_key: zero, value: Operator::Scalar(0.0) }] });
+    let parameters = Arc::new(Parameters::new(vec![Head { query_key: zero, value: Operator::Scalar(0.0) }]));
     for (d, kappa, t) in [(3, 4.0, 1.0), (2, 2.0, 0.8), (6, 10.0, 1.0)] {
         let mut random = Random(16);
         let tokens = random.sphere(4, d);

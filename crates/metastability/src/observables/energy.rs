@@ -1,4 +1,5 @@
-//! `energy`: n^{−2} Σ_ij e^{β(⟨x_i, x_j⟩ − 1)} ∈ (0, 1], which is 2βe^{−β} times P0's E_β.
+//! `energy`: n^{−2} Σ_ij e^{β(⟨x_i, x_j⟩ − 1)} ∈ (0, 1], which is 2βe^{−β} times P0's E_β; of tokens with masses
+//! (Σ α_k)^{−2} Σ_ij α_i α_j e^{β(⟨x_i, x_j⟩ − 1)}, so that a token of mass 2 counts like two.
 #![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
 
 use metasweep_dynamics::simd::{Isa, Kernel, LANES, Lanes, Pack, dispatch, exp};
@@ -8,7 +9,23 @@ use crate::observables::State;
 /// The energy in each lane.
 #[must_use]
 pub fn sample(state: &State<'_>) -> [f64; LANES] {
-    of_gram(state.n, state.gram, state.beta, state.isa)
+    of_masses(state.n, state.gram, state.masses, state.beta, state.isa)
+}
+
+/// The energy in each lane of tokens with these masses; all are 1 if there are none.
+#[must_use]
+pub fn of_masses(n: usize, gram: &[Pack], masses: &[f64], beta: f64, isa: Isa) -> [f64; LANES] {
+    if masses.is_empty() {
+        return of_gram(n, gram, beta, isa);
+    }
+    let total: f64 = masses.iter().sum();
+    let own: f64 = masses.iter().map(|mass| mass * mass).sum();
+    let pairs: Vec<f64> = masses
+        .iter()
+        .enumerate()
+        .flat_map(|(i, mass)| masses[i + 1..].iter().map(move |other| mass * other))
+        .collect();
+    dispatch(WeightedSum { gram, pairs: &pairs, beta }, isa).0.map(|sum| (own + 2.0 * sum) / (total * total))
 }
 
 /// The energy in each lane of a packed Gram matrix of n tokens. The diagonal counts exactly n.
@@ -45,5 +62,55 @@ impl Kernel for Sum<'_> {
             ((four[0] + four[1]) + (four[2] + four[3])).store(&mut result, group);
         }
         result
+    }
+}
+
+/// Σ_{i<j} α_i α_j e^{β(⟨x_i, x_j⟩ − 1)}, in the order of the pairs.
+struct WeightedSum<'a> {
+    gram: &'a [Pack],
+    /// α_i α_j of each pair.
+    pairs: &'a [f64],
+    beta: f64,
+}
+
+impl Kernel for WeightedSum<'_> {
+    type Output = Pack;
+
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = f64>>(self) -> Pack {
+        let mut result = Pack::ZERO;
+        let (beta, one) = (L::splat(self.beta), L::splat(1.0));
+        for group in 0..LANES / L::WIDTH {
+            let mut sum = L::splat(0.0);
+            for (pack, mass) in self.gram.iter().zip(self.pairs) {
+                let weight = exp(beta * (L::load(pack, group) - one));
+                sum = L::splat(*mass).mul_add(weight, sum);
+            }
+            sum.store(&mut result, group);
+        }
+        result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A token of mass 2 counts like two coincident ones; the same bits with all instructions.
+    #[test]
+    fn a_token_of_mass_two_is_two_tokens() {
+        let (a, b, c) = (0.3, -0.2, 0.7);
+        // Tokens 1, 2, 3 with masses 2, 1, 1; and with the first one twice.
+        let weighted = [Pack::splat(a), Pack::splat(b), Pack::splat(c)];
+        let doubled = [1.0, a, b, a, b, c].map(Pack::splat);
+        for isa in [Isa::Portable, Isa::widest()] {
+            let one = of_masses(3, &weighted, &[2.0, 1.0, 1.0], 1.7, isa);
+            let two = of_gram(4, &doubled, 1.7, isa);
+            assert!((one[0] - two[0]).abs() < 4.0 * f64::EPSILON, "{} {}", one[0], two[0]);
+            assert_eq!(
+                one[0].to_bits(),
+                of_masses(3, &weighted, &[2.0, 1.0, 1.0], 1.7, Isa::Portable)[7].to_bits()
+            );
+        }
     }
 }

@@ -49,6 +49,8 @@ pub struct State<'a> {
     pub gram: &'a [Pack],
     /// β of the energy.
     pub beta: f64,
+    /// Masses of the tokens in the energy; empty if all are 1.
+    pub masses: &'a [f64],
     /// Close pairs and clusters of this state at the thresholds in question.
     pub levels: &'a Levels,
     /// The lanes that are asked for.

@@ -191,13 +191,11 @@ impl Pair {
         let exponent = match normalization {
             Normalization::Softmax => beta * gap,
             Normalization::Unnormalized => beta * (gap - 1.0),
+            Normalization::Hardmax | Normalization::Sinkhorn => return f64::NAN,
         };
         match law {
             Law::LargeBeta => {
-                let masses = match normalization {
-                    Normalization::Softmax => i / j + j / i,
-                    Normalization::Unnormalized => i + j,
-                };
+                let masses = if normalization == Normalization::Unnormalized { i + j } else { i / j + j / i };
                 exponent - libm::log(beta * gap * (2.0 - gap) * masses)
             }
             Law::Exact { delta } if gap <= delta => f64::NEG_INFINITY,
@@ -218,6 +216,7 @@ impl Pair {
         let (i, j) = self.masses;
         match self.normalization {
             Normalization::Unnormalized => fallen / (i + j),
+            Normalization::Hardmax | Normalization::Sinkhorn => f64::NAN,
             Normalization::Softmax => {
                 // With q = e^{−β·now} and c = m_i/m_j + m_j/m_i it is (1 + cq + q²)/(q (c + 2q)).
                 let (ratio, q) = (i / j + j / i, libm::exp(-self.beta * now));
@@ -232,6 +231,7 @@ impl Pair {
         let large = match self.normalization {
             Normalization::Softmax => j * j / (i * i + j * j),
             Normalization::Unnormalized => j / (i + j),
+            Normalization::Hardmax | Normalization::Sinkhorn => return f64::NAN,
         };
         if law == Law::LargeBeta || self.normalization == Normalization::Unnormalized || self.gap <= 0.0 {
             return large;

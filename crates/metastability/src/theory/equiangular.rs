@@ -55,7 +55,11 @@ impl Equiangular {
         let rho = 1.0 - gap;
         let growth = 2.0 * gap * ((self.n - 1.0) * rho + 1.0);
         match self.normalization {
-            Normalization::Softmax => growth / (libm::exp(self.beta * gap) + self.n - 1.0),
+            // A token's largest score is its own: nothing moves.
+            Normalization::Hardmax if self.beta * gap > 0.0 => 0.0,
+            Normalization::Softmax | Normalization::Hardmax | Normalization::Sinkhorn => {
+                growth / (libm::exp(self.beta * gap) + self.n - 1.0)
+            }
             Normalization::Unnormalized => growth * libm::exp(self.beta * rho) / self.n,
         }
     }
@@ -87,6 +91,9 @@ impl Equiangular {
         if !(self.in_range(start) && t >= 0.0) {
             return f64::NAN;
         }
+        if self.normalization == Normalization::Hardmax && self.beta > 0.0 {
+            return start;
+        }
         if t == f64::INFINITY {
             return 0.0;
         }
@@ -96,7 +103,7 @@ impl Equiangular {
     /// What is split off: the time is e^exponent times an integral of moderate size.
     fn exponent(&self, from: f64) -> f64 {
         match self.normalization {
-            Normalization::Softmax => self.beta * from,
+            Normalization::Softmax | Normalization::Hardmax | Normalization::Sinkhorn => self.beta * from,
             Normalization::Unnormalized => self.beta * (from - 1.0),
         }
     }
@@ -114,7 +121,9 @@ impl Equiangular {
         let gap = from * libm::exp(-s);
         let peak = libm::exp(self.beta * from * libm::expm1(-s));
         let weight = match self.normalization {
-            Normalization::Softmax => peak + (self.n - 1.0) * libm::exp(-self.beta * from),
+            Normalization::Softmax | Normalization::Hardmax | Normalization::Sinkhorn => {
+                peak + (self.n - 1.0) * libm::exp(-self.beta * from)
+            }
             Normalization::Unnormalized => self.n * peak,
         };
         weight / (2.0 * (self.n - (self.n - 1.0) * gap))
@@ -123,6 +132,9 @@ impl Equiangular {
     fn scaled_time(&self, from: f64, to: f64) -> f64 {
         if !(self.in_range(from) && to > 0.0 && to <= from) {
             return f64::NAN;
+        }
+        if self.normalization == Normalization::Hardmax && self.beta > 0.0 {
+            return if to < from { f64::INFINITY } else { 0.0 };
         }
         self.between(from, 0.0, libm::log(from / to))
     }

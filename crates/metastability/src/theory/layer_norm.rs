@@ -78,7 +78,9 @@ impl Layers {
         let along = 1.0 + (n - 1.0) * rho * q;
         let square = 1.0 + 2.0 * (n - 1.0) * rho * q + (n - 1.0) * q * q * (1.0 + (n - 2.0) * rho);
         let scale = match self.normalization {
-            Normalization::Softmax => 1.0 / (1.0 + (n - 1.0) * q),
+            // The softmax of equiangular tokens is doubly stochastic already.
+            Normalization::Softmax | Normalization::Sinkhorn => 1.0 / (1.0 + (n - 1.0) * q),
+            Normalization::Hardmax => f64::NAN,
             Normalization::Unnormalized => libm::exp(self.beta) / n,
         };
         // At ρ = −1/(n−1) and β = 0 the tokens add up to nothing: rounding must not make the square negative.

@@ -21,6 +21,7 @@ pub fn watch(steps: u64) -> Watch {
         steps,
         step: 0.1,
         beta: 9.0,
+        masses: Vec::new(),
         normalization: Normalization::Softmax,
         merges: true,
         plateaus: true,
