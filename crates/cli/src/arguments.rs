@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::commands::theory::arguments::Theory;
 use crate::duration::parse_duration;
 
 /// Sweeps of self-attention particle systems: metastability statistics as a Parquet dataset.
@@ -66,6 +67,10 @@ pub enum Command {
     Verify(Verify),
     /// Compute one replica of a dataset again and write its trajectory, initial tokens or matrices.
     Replay(Replay),
+    /// Say what a sweep integrates: the equation, the time unit, the scheme, every parameter.
+    Explain(Explain),
+    /// Print the papers' formulas as tables; without a formula, list them.
+    Theory(Theory),
     /// Write a commented sweep file.
     New(New),
 }
@@ -183,6 +188,19 @@ pub struct Replay {
     /// Where to write; the ending chooses the format.
     #[arg(long, value_name = "FILE.{parquet,npy}")]
     pub out: PathBuf,
+}
+
+/// `metasweep explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    #[command(flatten)]
+    pub source: SweepSource,
+    /// Only this cell: its name, or enough of its first digits.
+    #[arg(long)]
+    pub cell: Option<String>,
+    /// As JSON on stdout.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `metasweep new`.

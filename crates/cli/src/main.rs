@@ -8,6 +8,7 @@ mod failure;
 mod output;
 mod progress;
 mod sweep_file;
+mod table;
 
 use std::process::ExitCode;
 
@@ -44,6 +45,8 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Status(options) => commands::status::run(options),
         Command::Verify(options) => commands::verify::run(options, verbosity),
         Command::Replay(options) => commands::replay::run(options, verbosity),
+        Command::Explain(options) => commands::explain::run(options),
+        Command::Theory(options) => commands::theory::run(options),
         Command::New(options) => commands::new::run(options),
     }
 }
