@@ -91,7 +91,13 @@ fn how_to_open(sweep: &Sweep, out: &Path) -> String {
         Level::Cell => "series (means and quantiles over replicas)",
         Level::Replica => "series (of every replica)",
     };
-    let more = [(sweep.observe.plateaus, ", plateaus"), (sweep.observe.merges, ", merges")];
+    let more = [
+        (sweep.observe.plateaus, ", plateaus"),
+        (sweep.observe.merges, ", merges"),
+        (sweep.observe.snapshots.is_some(), ", tokens"),
+        (sweep.observe.attention.is_some(), ", attention"),
+        (!sweep.observe.histograms.is_empty(), ", histogram"),
+    ];
     let more: String = more.iter().filter(|(written, _)| *written).map(|(_, name)| *name).collect();
     format!(
         "  {}: {series}, replicas, cells{more}. In polars:\n\n    import polars as pl\n    series = pl.read_parquet({glob})\n    \

@@ -64,7 +64,7 @@ impl Table {
     /// Adds a row, an entry a column.
     pub fn push<const N: usize>(&mut self, row: [Entry; N]) {
         debug_assert_eq!(row.len(), self.columns.len());
-        self.rows.push(row.to_vec());
+        self.rows.push(row.into());
     }
 
     /// The text.

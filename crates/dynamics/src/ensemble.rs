@@ -14,10 +14,11 @@ pub use crate::ensemble_error::EnsembleError;
 use crate::geometry::circle;
 use crate::geometry::equiangular;
 use crate::geometry::euclidean::Closeness;
+use crate::geometry::rescaled;
 use crate::integrators::{Clock, Integrator, Stage, VectorField, integrator};
-use crate::model::{Geometry, Model};
+use crate::model::{self, Geometry, Model};
 use crate::noise::Noise;
-use crate::parameters::{Layers, Parameters};
+use crate::parameters::{Head, Layers, Parameters};
 use crate::simd::{Isa, LANES, Pack, dispatch};
 
 /// Where one replica starts.
@@ -197,6 +198,12 @@ impl Ensemble {
         (self.tokens(), &self.gram)
     }
 
+    /// The Gram matrix of the current state, if it has been computed (by [`gram`](Self::gram) or a step).
+    #[must_use]
+    pub fn known_gram(&self) -> Option<&[Pack]> {
+        self.gram_is_current.then_some(&self.gram)
+    }
+
     /// The matrices of one lane, and of the layer that the next step is, where every layer has its own.
     #[must_use]
     pub fn parameters(&self, lane: usize) -> Arc<Parameters> {
@@ -209,15 +216,22 @@ impl Ensemble {
 
     /// `w_ij` of the current state of one lane: for each head n × n numbers, row-major, zero where the mask hides j from
     /// i (docs/models.md, weights). Frozen tokens have no columns here: what they take is missing from the sum of a row.
-    /// One definition written out, at n²d operations; the kernels never form it whole.
-    ///
-    /// Meant for tokens that attend to one another where they are, on the sphere, on the circle and in R^d: under
-    /// `rescaled` the scores are those of e^{tV} z, which this does not know.
+    /// Of rescaled tokens the scores are those of e^{tV} z_i. One definition written out, at n²d operations; the kernels
+    /// never form it whole.
     #[must_use]
     pub fn attention_weights(&self, lane: usize) -> Vec<Vec<f64>> {
         let (beta, tokens) = (self.given[lane].0, self.lane_tokens(lane));
         let parameters = self.parameters(lane);
-        parameters.heads.iter().map(|head| weights(&self.model, beta, head, &tokens)).collect()
+        let of = |head: &Head| {
+            if self.model.geometry != Geometry::Rescaled {
+                return weights(&self.model, beta, head, &tokens);
+            }
+            let layers = matches!(self.model.integrator, model::Integrator::Discrete { .. });
+            let clock = Clock::at(self.steps, self.eta);
+            let (points, scale) = rescaled::scored(&head.value, layers, &clock, lane, &tokens, self.model.d);
+            weights(&self.model, beta * scale, head, &points)
+        };
+        parameters.heads.iter().map(of).collect()
     }
 
     /// The instructions it computes with.

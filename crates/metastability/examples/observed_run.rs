@@ -55,6 +55,7 @@ fn watch(beta: f64, series: &[Observable], plateaus: bool, merges: bool) -> Watc
         merges,
         plateaus,
         min_lifetime: 0.5,
+        ..Watch::default()
     }
 }
 

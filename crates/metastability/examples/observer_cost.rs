@@ -68,6 +68,7 @@ impl States {
                 finite: u8::MAX,
                 evaluations: step,
                 isa: Isa::detect().expect("METASWEEP_SIMD names instructions of this machine"),
+                system: None,
             },
         );
     }
@@ -87,6 +88,7 @@ fn main() {
         merges,
         plateaus,
         min_lifetime: 0.5,
+        ..Watch::default()
     };
     println!("µs per replica and state");
     for (n, rounds) in [(32, 200), (200, 8)] {

@@ -19,6 +19,8 @@ fn expanded(observable: Observable, value: f64, cosine: f64, n: usize) -> f64 {
     match observable {
         Observable::Clusters | Observable::ThresholdRank => f64::from(counted(value as u32, n)),
         Observable::Energy => energy(value, n),
+        // ‖Σ x_i‖² = n + n(n−1)ρ.
+        Observable::Order => (f64::max(1.0 + (n as f64 - 1.0) * cosine, 0.0) / n as f64).sqrt(),
         Observable::SpanDimension => {
             // Eigenvalues 1 + (n−1)ρ, once, and 1 − ρ, n − 1 times.
             let others = n as f64 - 1.0;

@@ -9,6 +9,9 @@
 //! | collapse time | first t with min_ij ⟨x_i, x_j⟩ ≥ 1 − δ, right-censored at the horizon | [`collapse`] |
 //! | plateaus | maximal intervals of one resolved partition | [`plateaus`] |
 //! | merges | clusters becoming one, with hysteresis | [`merges`] |
+//! | portraits | tokens and attention weights of some replicas, whole | [`portraits`] |
+//! | histograms | inner products, azimuths | [`histogram`] |
+//! | what is fixed at t = 0 | Rényi centres, leading eigenspaces | [`fixed`], [`renyi`], [`spectrum`] |
 //! | hemisphere | is there a w with ⟨w, x_i(0)⟩ > 0 for all i? | [`hemisphere`] |
 //!
 //! Every state is looked at with one pass of SIMD kernels over the Gram matrix ([`adjacency`]); a lane is looked
@@ -41,6 +44,7 @@
 //!     merges: true,
 //!     plateaus: true,
 //!     min_lifetime: 0.15,
+//!     ..Watch::default()
 //! };
 //! let mut recorder = Recorder::new(&watch, 2, 1);
 //! let mut records = Vec::new();
@@ -59,6 +63,7 @@
 //!         finite: u8::MAX,
 //!         evaluations: step,
 //!         isa: Isa::Portable,
+//!         system: None,
 //!     };
 //!     recorder.record(&watch, &scene);
 //!     if step == 10 {
@@ -81,15 +86,20 @@ pub mod clock;
 pub mod collapse;
 pub mod cosines;
 pub mod equiangular;
+pub mod fixed;
 pub mod hemisphere;
+pub mod histogram;
 pub mod levels;
 pub mod merges;
 pub mod observables;
 pub mod partition;
 pub mod plateaus;
+pub mod portraits;
 pub mod record;
 pub mod recorder;
+pub mod renyi;
 pub mod scene;
+pub mod spectrum;
 pub mod theory;
 pub mod tracker;
 pub mod watch;

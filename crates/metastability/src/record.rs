@@ -90,4 +90,14 @@ pub struct ReplicaRecord {
     pub merges: Vec<Merge>,
     /// The series, `[column][sample]`; columns as in `Watch::columns`. NaN stands for null here and nowhere else.
     pub series: Vec<f64>,
+    /// Tokens at the watch's moments, `[time][token][coordinate]`: of those it lived to see, empty if not asked for. This and
+    /// what follows is kept apart from the record in staging.
+    #[serde(skip)]
+    pub tokens: Vec<f64>,
+    /// Attention weights at the watch's moments, `[time][head][i][j]`, likewise.
+    #[serde(skip)]
+    pub attention: Vec<f64>,
+    /// Counts of the watch's histograms, `[sample][histogram][bin]`, of the samples it lived to see.
+    #[serde(skip)]
+    pub histograms: Vec<u64>,
 }

@@ -3,6 +3,8 @@
 //! Called by the simulation loop after every step. A recorder is one serializable value: saved in the middle
 //! with the ensemble's state, it goes on to equal records.
 
+use std::sync::Arc;
+
 use metasweep_dynamics::ensemble::Ensemble;
 use metasweep_dynamics::model::Geometry;
 use metasweep_dynamics::simd::LANES;
@@ -12,10 +14,12 @@ use crate::adjacency::smallest;
 use crate::clock::Instant;
 use crate::collapse::Collapse;
 use crate::equiangular;
+use crate::fixed::Fixed;
 use crate::hemisphere;
 use crate::levels::Levels;
-use crate::observables::{State, energy, min_cosine};
+use crate::observables::{Observable, State, energy, min_cosine};
 use crate::plateaus::first_metastable;
+use crate::portraits::Portraits;
 use crate::record::{End, ReplicaRecord};
 use crate::scene::{LaneMask, Place, Scene, lane_bit, lanes_of};
 use crate::tracker::Tracker;
@@ -36,6 +40,7 @@ pub struct Recorder {
     levels: Levels,
     /// None if neither plateaus nor merges are asked for.
     tracker: Option<Tracker>,
+    portraits: Portraits,
 }
 
 /// What is kept of one lane.
@@ -43,8 +48,12 @@ pub struct Recorder {
 struct Lane {
     hemisphere: Option<bool>,
     fate: Option<Fate>,
+    /// What observables need of the state at t = 0.
+    fixed: Option<Fixed>,
     /// The rows of the series so far, `[sample][column]`.
     rows: Vec<f64>,
+    /// The histograms so far, `[sample][histogram][bin]`.
+    histograms: Vec<u64>,
 }
 
 /// How and when a lane ended before the horizon.
@@ -78,7 +87,15 @@ impl Recorder {
             collapse: Collapse::new(watch, lanes),
             levels: Levels::new(watch, n),
             tracker: (watch.plateaus || watch.merges).then(|| Tracker::new(watch, n, lanes)),
+            portraits: Portraits::new(0, 0, lanes),
         }
+    }
+
+    /// Lanes whose tokens, and whose attention weights, are kept at the watch's moments. Call it before the first state.
+    #[must_use]
+    pub fn with_portraits(mut self, tokens: LaneMask, attention: LaneMask) -> Self {
+        self.portraits = Portraits::new(tokens, attention, self.lanes.len());
+        self
     }
 
     /// Takes in the ensemble's current state (call at state 0, 1, 2, …).
@@ -104,7 +121,9 @@ impl Recorder {
                 let contained = hemisphere::contains_all(&tokens, self.n, tokens.len() / self.n);
                 self.lanes[lane].hemisphere = Some(contained);
             }
+            self.fix(watch, scene);
         }
+        self.portraits.observe(watch, scene, self.alive, |state| state == scene.step);
         let least = match &mut self.tracker {
             Some(tracker) => tracker.observe(watch, scene, self.running, first),
             None if self.collapse.complete(self.running) => [f64::INFINITY; LANES],
@@ -140,15 +159,8 @@ impl Recorder {
         } else {
             self.levels.update(self.n, scene.gram, self.alive, scene.isa);
         }
-        let state = State {
-            n: self.n,
-            gram: scene.gram,
-            beta: watch.beta,
-            masses: &watch.masses,
-            levels: &self.levels,
-            lanes: self.alive,
-            isa: scene.isa,
-        };
+        self.portraits.observe(watch, scene, self.alive, |_| true);
+        let state = self.state(watch, scene);
         let (least, energy) = (min_cosine::sample(&state), energy::sample(&state));
         let clusters: Vec<[u32; LANES]> = (0..watch.deltas.len()).map(|k| self.levels.clusters(k)).collect();
         let tracked = self.tracker.map(|mut tracker| {
@@ -162,12 +174,17 @@ impl Recorder {
             let (plateaus, merges) = tracked.next().unwrap_or_default();
             let forever = seen.fate.is_some_and(|fate| !fate.failed);
             let collapse_time = self.collapse.times(lane).to_vec();
+            let (tokens, attention) = self.portraits.take(lane);
             let fate = seen.fate;
             records.push(ReplicaRecord {
                 end: end(&collapse_time, fate.as_ref()),
                 collapse_time,
                 status: status(fate.as_ref()),
-                clusters_final: clusters.iter().map(|clusters| alive.then_some(clusters[lane])).collect(),
+                clusters_final: clusters
+                    .iter()
+                    .zip(&watch.deltas)
+                    .map(|(clusters, delta)| (alive && !delta.is_nan()).then_some(clusters[lane]))
+                    .collect(),
                 min_cosine_final: (alive && self.n > 1).then_some(least[lane]),
                 energy_final: alive.then_some(energy[lane]),
                 hemisphere_initial: seen.hemisphere,
@@ -178,6 +195,9 @@ impl Recorder {
                 plateaus: if watch.plateaus { plateaus } else { Vec::new() },
                 merges,
                 series: by_column(&seen.rows, watch.columns().len(), watch.samples.len()),
+                tokens,
+                attention,
+                histograms: seen.histograms,
             });
         }
         if let Place::Pair(n) = scene.place {
@@ -191,7 +211,35 @@ impl Recorder {
     /// Writes the rows of all samples from the next one on that are `due` at this state.
     fn sample(&mut self, watch: &Watch, scene: &Scene<'_>, due: impl Fn(u64) -> bool) {
         self.levels.update(self.n, scene.gram, self.alive, scene.isa);
-        let state = State {
+        let state = self.state(watch, scene);
+        let mut columns: Vec<[f64; LANES]> = Vec::new();
+        for observable in &watch.series {
+            for variant in 0..watch.columns_of(*observable) {
+                let mut values = observable.sample(&state, variant);
+                if let Place::Pair(n) = scene.place {
+                    equiangular::expand_values(*observable, &mut values, &scene.gram[0], n);
+                }
+                columns.push(values);
+            }
+        }
+        let mut counts: Vec<Vec<u64>> = vec![Vec::new(); LANES];
+        if !watch.histograms.is_empty() {
+            for lane in lanes_of(self.alive) {
+                counts[lane] = watch.histograms.iter().flat_map(|one| one.count(scene, lane)).collect();
+            }
+        }
+        while watch.samples.get(self.next_sample).is_some_and(|&sample| due(sample)) {
+            for lane in lanes_of(self.alive) {
+                self.lanes[lane].rows.extend(columns.iter().map(|column| column[lane]));
+                self.lanes[lane].histograms.extend_from_slice(&counts[lane]);
+            }
+            self.next_sample += 1;
+        }
+    }
+
+    /// What the observables see of a state.
+    fn state<'a>(&'a self, watch: &'a Watch, scene: &'a Scene<'a>) -> State<'a> {
+        State {
             n: self.n,
             gram: scene.gram,
             beta: watch.beta,
@@ -199,22 +247,28 @@ impl Recorder {
             levels: &self.levels,
             lanes: self.alive,
             isa: scene.isa,
-        };
-        let mut columns: Vec<[f64; LANES]> = Vec::new();
-        for observable in &watch.series {
-            for delta in 0..watch.columns_of(*observable) {
-                let mut values = observable.sample(&state, delta);
-                if let Place::Pair(n) = scene.place {
-                    equiangular::expand_values(*observable, &mut values, &scene.gram[0], n);
-                }
-                columns.push(values);
-            }
+            watch,
+            scene,
+            fixed: std::array::from_fn(|lane| self.lanes.get(lane)?.fixed.as_ref()),
         }
-        while watch.samples.get(self.next_sample).is_some_and(|&sample| due(sample)) {
-            for lane in lanes_of(self.alive) {
-                self.lanes[lane].rows.extend(columns.iter().map(|column| column[lane]));
-            }
-            self.next_sample += 1;
+    }
+
+    /// Fixes what observables need of the state at t = 0.
+    fn fix(&mut self, watch: &Watch, scene: &Scene<'_>) {
+        let needed = |observable: &Observable| observable.needs_centres() || observable.needs_spectrum();
+        if !watch.series.iter().any(needed) {
+            return;
+        }
+        for lane in lanes_of(self.running) {
+            // Lanes that share their matrices share what follows from them.
+            let same = |other: &usize| {
+                scene
+                    .system
+                    .is_some_and(|system| Arc::ptr_eq(&system.parameters(*other), &system.parameters(lane)))
+            };
+            let before = (0..lane).find(same).and_then(|other| self.lanes[other].fixed.as_ref());
+            let fixed = Fixed::of(watch, scene, lane, before);
+            self.lanes[lane].fixed = Some(fixed);
         }
     }
 
@@ -289,7 +343,9 @@ fn with_scene<T>(
         Geometry::Equiangular => Place::Pair(ensemble.model().n),
         Geometry::Sphere | Geometry::Circle => Place::Sphere,
     };
-    let (tokens, gram) = ensemble.state();
+    ensemble.gram();
+    let ensemble: &Ensemble = ensemble;
+    let (tokens, gram) = (ensemble.tokens(), ensemble.known_gram().unwrap_or_default());
     show(&Scene {
         n,
         step,
@@ -301,5 +357,6 @@ fn with_scene<T>(
         finite,
         evaluations,
         isa,
+        system: Some(ensemble),
     })
 }

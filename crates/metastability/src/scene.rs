@@ -1,5 +1,9 @@
 //! One state of up to LANES replicas as the observers see it: plain data, whoever computed it.
 
+use std::sync::Arc;
+
+use metasweep_dynamics::ensemble::Ensemble;
+use metasweep_dynamics::parameters::Parameters;
 use metasweep_dynamics::simd::{Isa, LANES, Pack};
 
 use crate::clock::Instant;
@@ -29,8 +33,25 @@ pub enum Place {
     Pair(usize),
 }
 
+/// What observables may ask of a particle system beyond its tokens; computed only when asked for.
+pub trait System {
+    /// The matrices of one lane, and of the layer that comes next where every layer has its own.
+    fn parameters(&self, lane: usize) -> Arc<Parameters>;
+    /// `w_ij` of the current state: for each head n × n numbers, row-major.
+    fn attention_weights(&self, lane: usize) -> Vec<Vec<f64>>;
+}
+
+impl System for Ensemble {
+    fn parameters(&self, lane: usize) -> Arc<Parameters> {
+        Ensemble::parameters(self, lane)
+    }
+    fn attention_weights(&self, lane: usize) -> Vec<Vec<f64>> {
+        Ensemble::attention_weights(self, lane)
+    }
+}
+
 /// One state of an ensemble. What stands in unused lanes is never read into a result.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Scene<'a> {
     /// Number of tokens n ≥ 1.
     pub n: usize,
@@ -52,6 +73,23 @@ pub struct Scene<'a> {
     pub evaluations: u64,
     /// The instructions to look with. No choice changes a bit.
     pub isa: Isa,
+    /// The particle system itself, for observables that look at more than tokens; without it they have no value.
+    pub system: Option<&'a dyn System>,
+}
+
+impl std::fmt::Debug for Scene<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { n, step, time, stationary, finite, evaluations, .. } = self;
+        formatter
+            .debug_struct("Scene")
+            .field("n", n)
+            .field("step", step)
+            .field("time", time)
+            .field("stationary", stationary)
+            .field("finite", finite)
+            .field("evaluations", evaluations)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Scene<'_> {

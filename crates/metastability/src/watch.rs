@@ -4,14 +4,46 @@ use metasweep_dynamics::model::Normalization;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Instant;
+use crate::histogram::Histogram;
 use crate::observables::Observable;
+
+/// The matrix that `leading_eigenspace_distance` is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Space {
+    /// V (P3 Lemma 3.1).
+    Value,
+    /// V KᵀQ (P4 Prop. 3.4).
+    ValueKeyQuery,
+}
+
+impl Space {
+    /// Both.
+    pub const ALL: [Space; 2] = [Space::Value, Space::ValueKeyQuery];
+
+    /// Its name in the sweep file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        &self.suffix()[1..]
+    }
+
+    /// What its column ends in, unless it is the first.
+    #[must_use]
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Space::Value => "_value",
+            Space::ValueKeyQuery => "_value_key_query",
+        }
+    }
+}
 
 /// What to record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Watch {
     /// Observables of the series, in the order of the sweep file.
     pub series: Vec<Observable>,
-    /// δ of clusters, pair_fraction, collapse_time: the first one is unsuffixed. Never empty.
+    /// δ of clusters, pair_fraction, collapse_time: the first one is unsuffixed. Never empty. NaN: a column of cells with
+    /// another geometry, null here.
     pub deltas: Vec<f64>,
     /// Suffix of each δ's columns: "" for the first, then "_delta_1e-4" …
     pub suffixes: Vec<String>,
@@ -33,27 +65,61 @@ pub struct Watch {
     pub plateaus: bool,
     /// Shortest lifetime of a first metastable plateau.
     pub min_lifetime: f64,
+    /// δ_R, the separation of Rényi centres, as a geodesic distance.
+    pub separation: f64,
+    /// The gap that separates two hyperplanes.
+    pub epsilon: f64,
+    /// What `leading_eigenspace_distance` is about, a column each.
+    pub spaces: Vec<Space>,
+    /// State number of each moment of the table `tokens`, ascending.
+    pub tokens_at: Vec<u64>,
+    /// State number of each moment of the table `attention`, ascending.
+    pub attention_at: Vec<u64>,
+    /// Histograms at every sample.
+    pub histograms: Vec<Histogram>,
+}
+
+/// Nothing recorded, δ = 1e-3, no steps.
+impl Default for Watch {
+    fn default() -> Self {
+        Self {
+            series: Vec::new(),
+            deltas: vec![1e-3],
+            suffixes: vec![String::new()],
+            samples: Vec::new(),
+            steps: 0,
+            step: 1.0,
+            beta: 1.0,
+            masses: Vec::new(),
+            normalization: Normalization::Softmax,
+            merges: false,
+            plateaus: false,
+            min_lifetime: 0.5,
+            separation: 4.0,
+            epsilon: 0.1,
+            spaces: vec![Space::Value],
+            tokens_at: Vec::new(),
+            attention_at: Vec::new(),
+            histograms: Vec::new(),
+        }
+    }
 }
 
 impl Watch {
-    /// Names of the series columns: each observable, those that depend on δ once for each δ.
+    /// Names of the series columns: each observable, those with several variants (δ, kinds of centres) once for each.
     #[must_use]
     pub fn columns(&self) -> Vec<String> {
-        let mut names = Vec::new();
-        for observable in &self.series {
-            let suffixes = if observable.depends_on_delta() { self.suffixes.as_slice() } else { &[] };
-            if suffixes.is_empty() {
-                names.push(observable.name().to_owned());
-            }
-            names.extend(suffixes.iter().map(|suffix| format!("{}{suffix}", observable.name())));
-        }
-        names
+        let names = |observable: &Observable| -> Vec<String> {
+            let suffixes = observable.suffixes(&self.suffixes, &self.spaces);
+            suffixes.iter().map(|suffix| format!("{}{suffix}", observable.name())).collect()
+        };
+        self.series.iter().flat_map(names).collect()
     }
 
-    /// Number of columns of one observable: one for each δ if it depends on δ.
+    /// Number of columns of one observable.
     #[must_use]
     pub fn columns_of(&self, observable: Observable) -> usize {
-        if observable.depends_on_delta() { self.deltas.len() } else { 1 }
+        observable.suffixes(&self.suffixes, &self.spaces).len()
     }
 
     /// δ_hi = min(1e-2, 2/β), the coarse scale of resolved states (docs/models.md); 1e-2 where β is not positive.

@@ -26,6 +26,7 @@ fn watch(beta: f64, step: f64, steps: u64) -> Watch {
         merges: true,
         plateaus: true,
         min_lifetime: Watch::default_min_lifetime(Normalization::Softmax, beta),
+        ..Watch::default()
     }
 }
 

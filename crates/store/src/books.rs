@@ -1,6 +1,6 @@
 //! Ledger and plan together: what a receipt changes, which jobs become possible, which frames can go.
 
-use metasweep_sweep::sweep::{Level, Sweep};
+use metasweep_sweep::sweep::Sweep;
 
 use crate::error::Result;
 use crate::layout::Table;
@@ -14,7 +14,7 @@ pub struct Books {
     pub ledger: Ledger,
     /// How it becomes parts.
     pub plan: Plan,
-    /// Series rows come from aggregates.
+    /// Some rows come from aggregates.
     aggregates: bool,
     extending: bool,
 }
@@ -25,7 +25,7 @@ pub type Counts<'a> = &'a dyn Fn(&FrameRef) -> Result<(Vec<u32>, Vec<u32>)>;
 impl Books {
     /// Empty books. `extending`: parts go to `staging/next`.
     pub fn new(sweep: &Sweep, nonce: u64, extending: bool) -> Self {
-        let aggregates = sweep.observe.level == Level::Cell && !sweep.observe.series.is_empty();
+        let aggregates = sweep.observe.aggregates();
         Books { ledger: Ledger::new(sweep, nonce), plan: Plan::new(sweep), aggregates, extending }
     }
 
@@ -141,7 +141,15 @@ impl Books {
             };
             let cells: Vec<u32> = stream.positions(&rows).into_iter().filter_map(sealed).collect();
             for cell in cells {
-                self.release_aggregate(cell);
+                // The aggregates of a cell may be rows of several tables, in one frame.
+                let all_sealed = self
+                    .plan
+                    .streams_of(cell)
+                    .filter(|(_, _, stream)| stream.by_cell())
+                    .all(|(_, position, stream)| stream.is_sealed(&stream.rows_of_cell(position)));
+                if all_sealed {
+                    self.release_aggregate(cell);
+                }
             }
             return;
         }
@@ -183,13 +191,19 @@ impl Books {
 
     /// Releases a piece's frame if all its rows are sealed, and aggregated.
     fn settle(&mut self, cell: u32, start: u32) {
-        let aggregates = self.aggregates;
-        let tables = self.plan.streams_of(cell).map(|(_, _, stream)| stream.table).collect::<Vec<_>>();
+        let end = self.ledger.cells[cell as usize].pieces.get(&start).map_or(start, |piece| piece.end);
+        let streams = self.plan.streams_of(cell);
+        let tables: Vec<(Table, bool, bool)> = streams
+            .map(|(_, position, stream)| {
+                (stream.table, stream.by_cell(), stream.has_no_rows(position, start, end))
+            })
+            .collect();
         let state = &mut self.ledger.cells[cell as usize];
         let aggregated = state.aggregate.is_some();
         let Some(piece) = state.pieces.get_mut(&start).filter(|piece| !piece.released) else { return };
-        let done = tables.iter().all(|table| match table {
-            Table::Series if aggregates => aggregated,
+        let done = tables.iter().all(|(table, by_cell, empty)| match table {
+            _ if *by_cell => aggregated,
+            _ if *empty => true,
             Table::Plateaus | Table::Merges if piece.varying(*table).1 == 0 => true,
             _ => piece.sealed & bit(*table) != 0,
         });

@@ -14,7 +14,7 @@ use crate::files::{remove, remove_folder};
 use crate::layout::{self, Table};
 use crate::manifest::{Manifest, State};
 use crate::owner::Owner;
-use crate::parquet_file::PartWriter;
+use crate::parquet_file::{PartWriter, ROW_GROUP};
 use crate::receipt::{CheckpointRef, Job, Kind, Receipt, SealRecord};
 use crate::resume::{Checkpoints, enter_checkpoint, row_counts};
 use crate::schema::schema;
@@ -243,7 +243,8 @@ impl Dataset {
         let (count, step) = (sweep.cells.len(), sweep.output.rows_per_part.max(1) as usize);
         let mut seals = Vec::new();
         for (part, from) in (0..).zip((0..count).step_by(step)) {
-            let mut file = PartWriter::create(&tables, Table::Cells, "", part, schema(sweep, Table::Cells))?;
+            let mut file =
+                PartWriter::create(&tables, Table::Cells, "", part, schema(sweep, Table::Cells), ROW_GROUP)?;
             for batch in cells_batches(sweep, from..count.min(from + step), &failed) {
                 file.write(&batch)?;
             }

@@ -42,6 +42,14 @@ pub enum SectionKind {
     SeriesAggregated,
     /// A `Checkpoint`.
     Checkpoint,
+    /// f64 `[replica][time][token][coordinate]` of the first replicas.
+    Tokens,
+    /// f64 `[replica][time][head][i][j]` of the first replicas.
+    Attention,
+    /// `Vec<Vec<u64>>`, `[replica][sample, histogram, bin]`: part of a cell.
+    Histogram,
+    /// `Vec<u64>`, `[sample, histogram, bin]`: the whole cell.
+    HistogramAggregated,
 }
 
 /// One section of a frame.

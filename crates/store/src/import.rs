@@ -12,13 +12,14 @@ use metasweep_sweep::sweep::{Level, Sweep};
 
 use crate::cursor::Cursor;
 use crate::dataset::Dataset;
+use crate::encoding::encode;
 use crate::error::{Context, Result, StoreError};
 use crate::failpoint::{Phase, phase, reach};
-use crate::frame::SectionKind;
+use crate::frame::{SectionKind, to_bytes};
 use crate::layout::Table;
 use crate::manifest::{Manifest, State};
 use crate::receipt::{Kind, SeriesForm};
-use crate::rows::pack_with_series;
+use crate::rows::pack_with_sections;
 use crate::schema::partition;
 use crate::tables::read;
 use crate::writer::{IMPORTER, Writer};
@@ -31,8 +32,8 @@ const BLOCK_ROWS: usize = 1 << 17;
 /// # Errors
 /// If an old part is damaged, or the disk refuses.
 pub fn import(dataset: &mut Dataset, old: &Manifest, sweep: &Sweep) -> Result<()> {
-    let by_cell = sweep.observe.level == Level::Cell && !sweep.observe.series.is_empty();
-    if old.state != State::Complete || by_cell && old.replicas != sweep.replicas {
+    let aggregates = sweep.observe.aggregates();
+    if old.state != State::Complete || aggregates && old.replicas != sweep.replicas {
         return Ok(());
     }
     let _phase = phase(Phase::Import);
@@ -76,8 +77,9 @@ pub fn import(dataset: &mut Dataset, old: &Manifest, sweep: &Sweep) -> Result<()
 fn blocks(sweep: &Sweep, cell: u32, replicas: u32) -> Vec<Range<u32>> {
     let samples = sweep.cells[cell as usize].sample.len().max(1);
     let block = match sweep.observe.level {
-        Level::Cell => replicas,
-        Level::Replica => (BLOCK_ROWS / samples).max(1) as u32,
+        Level::Replica if !sweep.observe.aggregates() => (BLOCK_ROWS / samples).max(1) as u32,
+        // Aggregates are those of whole cells.
+        _ => replicas,
     };
     (0..replicas)
         .step_by(block.max(1) as usize)
@@ -90,6 +92,9 @@ struct OldTables {
     series: Cursor,
     plateaus: Cursor,
     merges: Cursor,
+    tokens: Cursor,
+    attention: Cursor,
+    histogram: Cursor,
 }
 
 impl OldTables {
@@ -100,6 +105,9 @@ impl OldTables {
             series: cursor(Table::Series),
             plateaus: cursor(Table::Plateaus),
             merges: cursor(Table::Merges),
+            tokens: cursor(Table::Tokens),
+            attention: cursor(Table::Attention),
+            histogram: cursor(Table::Histogram),
         }
     }
 
@@ -128,13 +136,25 @@ impl OldTables {
             records.get_mut(position).ok_or_else(misplaced)?.merges.push(merge);
         }
         let series = read::series(&self.series.take_while(&wanted)?, &sweep.observe)?;
-        let (form, kind) = match sweep.observe.level {
-            Level::Cell if !sweep.observe.series.is_empty() => {
-                (SeriesForm::Aggregated, SectionKind::SeriesAggregated)
-            }
-            _ => (SeriesForm::Replicas, SectionKind::SeriesByReplica),
+        let kind = match sweep.observe.level {
+            Level::Cell if !sweep.observe.series.is_empty() => SectionKind::SeriesAggregated,
+            _ => SectionKind::SeriesByReplica,
         };
+        let form = if sweep.observe.aggregates() { SeriesForm::Aggregated } else { SeriesForm::Replicas };
+        let mut sections = vec![(kind, to_bytes(&series))];
+        let tokens = read::tokens(&self.tokens.take_while(&wanted)?, cell.carried())?;
+        if !tokens.is_empty() {
+            sections.push((SectionKind::Tokens, to_bytes(&tokens)));
+        }
+        let attention = read::attention(&self.attention.take_while(&wanted)?)?;
+        if !attention.is_empty() {
+            sections.push((SectionKind::Attention, to_bytes(&attention)));
+        }
+        if !sweep.observe.histograms.is_empty() {
+            let counts = read::histogram(&self.histogram.take_while(&wanted)?)?;
+            sections.push((SectionKind::HistogramAggregated, encode(&counts)));
+        }
         let segment = Segment { cell: index, replicas: range.clone() };
-        Ok(pack_with_series(&segment, cell, &records, form, (kind, series)))
+        Ok(pack_with_sections(&segment, cell, &records, form, &sections))
     }
 }

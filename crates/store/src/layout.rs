@@ -59,12 +59,26 @@ pub enum Table {
     Plateaus,
     /// One row a merge.
     Merges,
+    /// One row a token, at the times asked for.
+    Tokens,
+    /// One row a pair of tokens and head, at the times asked for.
+    Attention,
+    /// One row a bin, sample time and cell.
+    Histogram,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 5] =
-        [Table::Cells, Table::Replicas, Table::Series, Table::Plateaus, Table::Merges];
+    pub const ALL: [Table; 8] = [
+        Table::Cells,
+        Table::Replicas,
+        Table::Series,
+        Table::Plateaus,
+        Table::Merges,
+        Table::Tokens,
+        Table::Attention,
+        Table::Histogram,
+    ];
 
     /// Its folder.
     #[must_use]
@@ -75,6 +89,9 @@ impl Table {
             Table::Series => "series",
             Table::Plateaus => "plateaus",
             Table::Merges => "merges",
+            Table::Tokens => "tokens",
+            Table::Attention => "attention",
+            Table::Histogram => "histogram",
         }
     }
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use metasweep_sweep::cell::CellName;
 use metasweep_sweep::chunk::Segment;
-use metasweep_sweep::sweep::{Level, Sweep};
+use metasweep_sweep::sweep::Sweep;
 
 use crate::frames::{FrameId, Frames};
 use crate::layout::Table;
@@ -62,7 +62,8 @@ pub struct CellState {
 /// What is there.
 pub struct Ledger {
     replicas: u32,
-    level: Option<Level>,
+    /// Whether cells are aggregated once all their replicas are there.
+    aggregates: bool,
     names: HashMap<CellName, u32>,
     /// By index into `Sweep::cells`.
     pub cells: Vec<CellState>,
@@ -92,7 +93,7 @@ impl Ledger {
         let names = sweep.cells.iter().map(|cell| cell.name.clone()).zip(0..).collect();
         Ledger {
             replicas: sweep.replicas,
-            level: (!sweep.observe.series.is_empty()).then_some(sweep.observe.level),
+            aggregates: sweep.observe.aggregates(),
             names,
             cells: sweep.cells.iter().map(|_| CellState::default()).collect(),
             frames: Frames::new(nonce),
@@ -168,8 +169,7 @@ impl Ledger {
 
     /// Takes in the aggregated series of a cell; the cell, if they are of use.
     pub fn insert_aggregate(&mut self, name: &CellName, replicas: u32, frame: &FrameRef) -> Option<u32> {
-        let cell =
-            self.index(name).filter(|_| replicas == self.replicas && self.level == Some(Level::Cell))?;
+        let cell = self.index(name).filter(|_| replicas == self.replicas && self.aggregates)?;
         let state = &mut self.cells[cell as usize];
         if state.aggregate.is_some() || state.forgotten {
             self.frames.add(frame.clone(), 0);
@@ -216,7 +216,7 @@ impl Ledger {
     /// The sources of a cell's aggregation, if all its replicas are there and nobody has been asked yet.
     pub fn aggregation(&self, cell: u32) -> Option<Vec<AggregateSource>> {
         let state = &self.cells[cell as usize];
-        let due = self.level == Some(Level::Cell)
+        let due = self.aggregates
             && state.covered == self.replicas
             && state.aggregate.is_none()
             && !state.aggregating

@@ -9,6 +9,7 @@ pub mod failpoint;
 pub mod layout;
 pub mod owner;
 pub mod schema;
+mod sections;
 pub mod status;
 pub mod trace;
 

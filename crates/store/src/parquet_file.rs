@@ -19,16 +19,16 @@ use crate::layout::{self, Table};
 use crate::receipt::SealRecord;
 use crate::row_hash::RowHasher;
 
-/// Rows of a row group.
+/// Rows of a row group, where they are not wide.
 pub const ROW_GROUP: usize = 131_072;
 
-fn properties() -> WriterProperties {
+fn properties(row_group: usize) -> WriterProperties {
     let level = ZstdLevel::try_new(3).expect("3 is a level of zstd");
     WriterProperties::builder()
         .set_created_by("metasweep".to_owned())
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_compression(Compression::ZSTD(level))
-        .set_max_row_group_row_count(Some(ROW_GROUP))
+        .set_max_row_group_row_count(Some(row_group))
         .set_statistics_enabled(EnabledStatistics::Page)
         .build()
 }
@@ -84,6 +84,7 @@ impl PartWriter {
         partition: &str,
         part: u32,
         schema: SchemaRef,
+        row_group: usize,
     ) -> Result<Self> {
         static UNIQUE: AtomicU64 = AtomicU64::new(0);
         let path = tables.join(layout::part(table, partition, part));
@@ -98,7 +99,8 @@ impl PartWriter {
         let file = File::create(&temporary).context("create", &temporary)?;
         let temporary = Temporary(temporary);
         let sink = Hashing { file: BufWriter::new(file), hasher: blake3::Hasher::new(), bytes: 0 };
-        let options = ArrowWriterOptions::new().with_properties(properties()).with_skip_arrow_metadata(true);
+        let options =
+            ArrowWriterOptions::new().with_properties(properties(row_group)).with_skip_arrow_metadata(true);
         let writer =
             ArrowWriter::try_new_with_options(sink, schema, options).context("write", &temporary.0)?;
         let rows = RowHasher::default();

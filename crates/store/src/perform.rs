@@ -4,9 +4,10 @@ use std::path::Path;
 use std::time::Instant;
 
 use metasweep_sweep::simulate::Checkpoint;
-use metasweep_sweep::sweep::Sweep;
+use metasweep_sweep::sweep::{Level, Sweep};
 
 use crate::aggregate::aggregate_sample;
+use crate::encoding::encode;
 use crate::error::Result;
 use crate::failpoint::{Phase, phase};
 use crate::frame::{Frame, FrameBuilder, PATIENCE, SectionKind, to_bytes};
@@ -14,7 +15,8 @@ use crate::layout::{self, Table};
 use crate::parquet_file::PartWriter;
 use crate::receipt::{AggregateSource, CheckpointRef, FrameRef, Job, Kind, Receipt, Source};
 use crate::schema::{schema, series_columns};
-use crate::tables::{Data, TableBuilder};
+use crate::sections;
+use crate::tables::{Data, TableBuilder, row_group};
 use crate::writer::Writer;
 
 /// Numbers of a block of sample times that an aggregation holds at once (64 MB), at least one time.
@@ -29,10 +31,16 @@ pub fn perform(dir: &Path, sweep: &Sweep, job: &Job, writer: &Writer) -> Result<
     match job {
         Job::Aggregate { cell, sources } => {
             let _phase = phase(Phase::Aggregate);
-            let rows = aggregate(dir, sweep, *cell, sources)?;
             let name = sweep.cells[*cell as usize].name.clone();
             let mut frame = FrameBuilder::new(name.clone(), 0..sweep.replicas);
-            frame.section(SectionKind::SeriesAggregated, &to_bytes(&rows));
+            if sweep.observe.level == Level::Cell && !sweep.observe.series.is_empty() {
+                let rows = aggregate(dir, sweep, *cell, sources)?;
+                frame.section(SectionKind::SeriesAggregated, &to_bytes(&rows));
+            }
+            if !sweep.observe.histograms.is_empty() {
+                let counts = add_up(dir, sweep, *cell, sources)?;
+                frame.section(SectionKind::HistogramAggregated, &encode(&counts));
+            }
             writer.commit_frame(frame, started, |frame| Kind::Aggregate {
                 cell: name,
                 replicas: sweep.replicas,
@@ -81,8 +89,22 @@ fn aggregate(dir: &Path, sweep: &Sweep, cell: u32, sources: &[AggregateSource]) 
     Ok(rows)
 }
 
+/// The histograms of a cell, one frame after the other: the sums and one frame's counts are all that is held.
+fn add_up(dir: &Path, sweep: &Sweep, cell: u32, sources: &[AggregateSource]) -> Result<Vec<u64>> {
+    let mut sums = vec![0; sweep.observe.histogram_rows(&sweep.cells[cell as usize]) as usize];
+    for source in sources {
+        let frame = Frame::open(dir, &source.frame, PATIENCE)?;
+        let counts: Vec<Vec<u64>> = frame.decode(SectionKind::Histogram)?;
+        let skip = (source.replicas.start - frame.header.replicas.start) as usize;
+        for counts in counts.iter().skip(skip).take(source.replicas.len()) {
+            sections::add(&mut sums, counts);
+        }
+    }
+    Ok(sums)
+}
+
 fn begin(tables: &Path, sweep: &Sweep, (table, partition, part): (Table, &str, u32)) -> Result<PartWriter> {
-    PartWriter::create(tables, table, partition, part, schema(sweep, table))
+    PartWriter::create(tables, table, partition, part, schema(sweep, table), row_group(sweep, table))
 }
 
 /// Rows of frames into a part, frame by frame, batch by batch.

@@ -1,13 +1,14 @@
 //! How rows become parts: by row count alone, in row order, one stream a table and partition.
 //!
-//! Where the number of rows is known beforehand (`replicas`, `series`) a part can be sealed as soon as its rows are there,
+//! Where the number of rows is known beforehand (`replicas`, `series`, `tokens`, `attention`, `histogram`) a part can be sealed as soon as its rows are there,
 //! in any order. Where it is not (`plateaus`, `merges`) parts follow the *frontier*: the first row whose
 //! position is not known because a replica before it is missing.
 
 use std::ops::Range;
 
+use metasweep_sweep::cell::Cell;
 use metasweep_sweep::chunk::Segment;
-use metasweep_sweep::sweep::{Level, Sweep};
+use metasweep_sweep::sweep::{Level, Observe, Sweep};
 
 use crate::layout::Table;
 use crate::ledger::{CellState, Ledger, Piece};
@@ -45,7 +46,9 @@ pub struct Stream {
     rows: Rows,
     parts: Vec<PartState>,
     per_part: u64,
+    /// Replicas of a cell, and how many of them, from the first on, have rows.
     replicas: u32,
+    counted: u32,
     level: Level,
 }
 
@@ -119,12 +122,13 @@ impl Stream {
             parts: Vec::new(),
             per_part,
             replicas: sweep.replicas,
+            counted: counted(sweep, table),
             level: sweep.observe.level,
         };
-        if matches!(table, Table::Replicas | Table::Series) {
+        if !matches!(table, Table::Plateaus | Table::Merges) {
             let mut total = 0;
             for cell in cells {
-                total += stream.fixed_rows(sweep.cells[*cell as usize].sample.len());
+                total += stream.fixed_rows(&sweep.observe, &sweep.cells[*cell as usize]);
                 stream.starts.push(total);
             }
             let left = (0..total).step_by(per_part as usize).map(|from| per_part.min(total - from)).collect();
@@ -134,17 +138,21 @@ impl Stream {
         stream
     }
 
-    fn fixed_rows(&self, samples: usize) -> u64 {
-        match (self.table, self.level) {
-            (Table::Series, Level::Cell) => samples as u64,
-            (Table::Series, Level::Replica) => samples as u64 * u64::from(self.replicas),
-            _ => u64::from(self.replicas),
-        }
+    fn fixed_rows(&self, observe: &Observe, cell: &Cell) -> u64 {
+        let each = match (self.table, self.level) {
+            (Table::Series, Level::Cell) => return cell.sample.len() as u64,
+            (Table::Histogram, _) => return observe.histogram_rows(cell),
+            (Table::Series, Level::Replica) => cell.sample.len() as u64,
+            (Table::Tokens, _) => observe.token_rows(cell),
+            (Table::Attention, _) => observe.attention_rows(cell),
+            _ => 1,
+        };
+        each * u64::from(self.counted)
     }
 
     /// Rows belong to the cell as a whole, and come when it is aggregated.
     pub fn by_cell(&self) -> bool {
-        self.table == Table::Series && self.level == Level::Cell
+        self.table == Table::Histogram || self.table == Table::Series && self.level == Level::Cell
     }
 
     /// Number of parts, once known: at least one, so that readers find the schema.
@@ -201,8 +209,14 @@ impl Stream {
         if self.by_cell() {
             return from..until;
         }
-        let unit = (until - from) / u64::from(self.replicas);
-        from + unit * u64::from(start)..from + unit * u64::from(end)
+        let unit = (until - from) / u64::from(self.counted.max(1));
+        let before = |replica: u32| from + unit * u64::from(replica.min(self.counted));
+        before(start)..before(end)
+    }
+
+    /// Whether it is known that replicas [start, end) of the cell at `position` have no row.
+    pub fn has_no_rows(&self, position: usize, start: u32, end: u32) -> bool {
+        matches!(self.rows, Rows::Fixed { .. }) && self.piece_rows(position, start, end).is_empty()
     }
 
     /// Whether every row of a part is there.
@@ -284,7 +298,9 @@ impl Stream {
             let Some(frame) = ledger.frames.get(piece.frame) else { return };
             let skip = match self.rows {
                 Rows::Fixed { .. } => {
-                    (range.end - range.start) / u64::from(piece.end - start) * u64::from(start - piece.first)
+                    // Rows come from the first replicas, and there are some here: all before them have as many each.
+                    let having = piece.end.min(self.counted) - start;
+                    (range.end - range.start) / u64::from(having) * u64::from(start - piece.first)
                 }
                 Rows::Found { .. } => piece.varying(self.table).0,
             };
@@ -348,4 +364,14 @@ impl Stream {
         };
         self.part_count().is_some_and(all)
     }
+}
+
+/// How many replicas of a cell, from the first on, have rows in a table.
+fn counted(sweep: &Sweep, table: Table) -> u32 {
+    let moments = match table {
+        Table::Tokens => sweep.observe.snapshots.as_ref(),
+        Table::Attention => sweep.observe.attention.as_ref(),
+        _ => return sweep.replicas,
+    };
+    moments.map_or(0, |moments| moments.replicas.min(sweep.replicas))
 }

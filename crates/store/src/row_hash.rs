@@ -25,7 +25,9 @@ impl Column {
             DataType::Float64 => Column::Number(array.as_primitive::<Float64Type>().clone()),
             DataType::Boolean => Column::Boolean(array.as_boolean().clone()),
             DataType::Utf8 => Column::Text(array.as_string::<i32>().clone()),
-            DataType::List(_) => Column::List(array.as_list::<i32>().clone()),
+            DataType::List(item) if matches!(item.data_type(), DataType::Int32 | DataType::Float64) => {
+                Column::List(array.as_list::<i32>().clone())
+            }
             _ => return None,
         })
     }
@@ -43,9 +45,12 @@ impl Column {
             }),
             Column::List(array) => write(array, row, bytes, |b| {
                 let list = array.value(row);
-                let items = list.as_primitive::<Int32Type>();
-                b.extend((items.len() as u32).to_le_bytes());
-                items.values().iter().for_each(|item| b.extend(item.to_le_bytes()));
+                b.extend((list.len() as u32).to_le_bytes());
+                if let Some(items) = list.as_primitive_opt::<Int32Type>() {
+                    items.values().iter().for_each(|item| b.extend(item.to_le_bytes()));
+                } else if let Some(items) = list.as_primitive_opt::<Float64Type>() {
+                    items.values().iter().for_each(|item| b.extend(item.to_le_bytes()));
+                }
             }),
         }
     }

@@ -13,6 +13,7 @@ use crate::frame::{FrameBuilder, SectionKind, to_bytes};
 use crate::layout::Table;
 use crate::receipt::{Entry, FrameRef, SeriesForm};
 use crate::schema::series_columns;
+use crate::sections;
 use crate::tables::{Data, TableBuilder};
 
 /// A plateau and whose it is.
@@ -50,10 +51,10 @@ impl PendingEntry {
     }
 }
 
-/// How the series of a segment are kept: aggregated at once if it is a whole cell.
+/// How what is formed over all replicas of a cell is kept: aggregated at once if the segment is a whole cell.
 pub fn series_form(sweep: &Sweep, segment: &Segment) -> SeriesForm {
-    let whole = segment.replicas == (0..sweep.replicas) && !sweep.observe.series.is_empty();
-    if sweep.observe.level == Level::Cell && whole { SeriesForm::Aggregated } else { SeriesForm::Replicas }
+    let whole = segment.replicas == (0..sweep.replicas);
+    if sweep.observe.aggregates() && whole { SeriesForm::Aggregated } else { SeriesForm::Replicas }
 }
 
 /// Puts the records of one segment into a frame; `records` are those of its replicas, in order.
@@ -64,6 +65,7 @@ pub fn pack(sweep: &Sweep, segment: &Segment, records: &[ReplicaRecord]) -> Pend
     let columns = series_columns(&sweep.observe).len();
     let series = match (sweep.observe.level, form) {
         (Level::Replica, _) => (SectionKind::SeriesByReplica, by_replica(cell, columns, records)),
+        (Level::Cell, _) if columns == 0 => (SectionKind::SeriesBySample, Vec::new()),
         (Level::Cell, SeriesForm::Replicas) => {
             let mut numbers = Vec::with_capacity(columns * cell.sample.len() * records.len());
             for sample in 0..cell.sample.len() {
@@ -75,16 +77,18 @@ pub fn pack(sweep: &Sweep, segment: &Segment, records: &[ReplicaRecord]) -> Pend
             (SectionKind::SeriesAggregated, aggregated(sweep, cell, columns, records))
         }
     };
-    pack_with_series(segment, cell, records, form, series)
+    let mut sections = vec![(series.0, to_bytes(&series.1))];
+    sections.extend(sections::of_records(sweep, segment, records, form == SeriesForm::Aggregated));
+    pack_with_sections(segment, cell, records, form, &sections)
 }
 
-/// As [`pack`], with the series section given: for rows taken over from sealed parts.
-pub fn pack_with_series(
+/// As [`pack`], with the sections of series, tokens, attention and histograms given: for rows taken over from sealed parts.
+pub fn pack_with_sections(
     segment: &Segment,
     cell: &Cell,
     records: &[ReplicaRecord],
     form: SeriesForm,
-    (kind, series): (SectionKind, Vec<f64>),
+    sections: &[sections::Bytes],
 ) -> PendingEntry {
     let mut frame = FrameBuilder::new(cell.name.clone(), segment.replicas.clone());
     let (mut replicas, mut plateaus, mut merges) = (Vec::new(), Vec::new(), Vec::new());
@@ -99,7 +103,9 @@ pub fn pack_with_series(
     frame.section(SectionKind::Replicas, &encode(&replicas));
     frame.section(SectionKind::Plateaus, &encode(&plateaus));
     frame.section(SectionKind::Merges, &encode(&merges));
-    frame.section(kind, &to_bytes(&series));
+    for (kind, bytes) in sections {
+        frame.section(*kind, bytes);
+    }
     frame.counts(plateau_counts, merge_counts);
     let (bytes, reference) = frame.finish();
     let failed = failed(segment, records);
@@ -139,6 +145,9 @@ fn without_lists(record: &ReplicaRecord) -> ReplicaRecord {
         plateaus: Vec::new(),
         merges: Vec::new(),
         series: Vec::new(),
+        tokens: Vec::new(),
+        attention: Vec::new(),
+        histograms: Vec::new(),
         collapse_time: record.collapse_time.clone(),
         status: record.status.clone(),
         clusters_final: record.clusters_final.clone(),
@@ -193,6 +202,14 @@ pub fn expected_rows(
         (Table::Merges, _) => {
             Data::Merges(numbered().flat_map(|(r, record)| merge_rows(r, record)).collect())
         }
+        (Table::Tokens, _) => {
+            Data::Tokens(segment.replicas.start, sections::tokens(&sweep.observe, cell, segment, records))
+        }
+        (Table::Attention, _) => Data::Attention(
+            segment.replicas.start,
+            sections::attention(&sweep.observe, cell, segment, records),
+        ),
+        (Table::Histogram, _) => Data::Histogram(sections::summed(&sweep.observe, cell, records)),
         (Table::Series, Level::Replica) => {
             Data::SeriesByReplica(segment.replicas.start, by_replica(cell, columns, records))
         }
@@ -204,6 +221,9 @@ pub fn expected_rows(
         Data::Merges(rows) => rows.len(),
         Data::SeriesByReplica(..) => records.len() * cell.sample.len(),
         Data::SeriesAggregated(_) => cell.sample.len(),
+        Data::Tokens(_, numbers) => numbers.len() / cell.carried().max(1),
+        Data::Attention(_, numbers) => numbers.len(),
+        Data::Histogram(counts) => counts.len(),
     };
     let (mut builder, mut batches) = (TableBuilder::new(sweep, table), Vec::new());
     let mut sink = |batch| {

@@ -24,10 +24,19 @@ pub fn tables(sweep: &Sweep) -> Vec<Table> {
     if sweep.observe.merges {
         tables.push(Table::Merges);
     }
+    if sweep.observe.snapshots.is_some() {
+        tables.push(Table::Tokens);
+    }
+    if sweep.observe.attention.is_some() {
+        tables.push(Table::Attention);
+    }
+    if !sweep.observe.histograms.is_empty() {
+        tables.push(Table::Histogram);
+    }
     tables
 }
 
-/// The series columns at level replica: each observable, those that depend on δ once for each δ.
+/// The series columns at level replica: each observable, those with several variants (such as δ) once for each.
 #[must_use]
 pub fn series_columns(observe: &Observe) -> Vec<String> {
     typed_series_columns(observe).into_iter().map(|(name, _)| name).collect()
@@ -36,16 +45,7 @@ pub fn series_columns(observe: &Observe) -> Vec<String> {
 /// The series columns at level replica, each with whether it counts.
 #[must_use]
 pub fn typed_series_columns(observe: &Observe) -> Vec<(String, bool)> {
-    let mut columns = Vec::new();
-    for observable in &observe.series {
-        let (name, counts) = (observable.name(), observable.is_count());
-        if observable.depends_on_delta() {
-            columns.extend(observe.suffixes.iter().map(|suffix| (format!("{name}{suffix}"), counts)));
-        } else {
-            columns.push((name.to_owned(), counts));
-        }
-    }
-    columns
+    observe.columns()
 }
 
 /// The series columns at level cell, without `replicas`.
@@ -117,6 +117,9 @@ pub fn schema(sweep: &Sweep, table: Table) -> SchemaRef {
         Table::Series => series(&mut columns, &sweep.observe),
         Table::Plateaus => plateaus(&mut columns),
         Table::Merges => merges(&mut columns),
+        Table::Tokens => tokens(&mut columns),
+        Table::Attention => attention(&mut columns),
+        Table::Histogram => histogram(&mut columns),
     }
     Arc::new(Schema::new(columns.fields))
 }
@@ -210,6 +213,36 @@ fn merges(columns: &mut Columns) {
     columns.required("size_right", DataType::Int32);
     columns.optional("closest_cosine_before", DataType::Float64);
     columns.required("was_closest_pair", DataType::Boolean);
+}
+
+/// The type of `x`.
+#[must_use]
+pub fn coordinate() -> Arc<Field> {
+    Arc::new(Field::new("element", DataType::Float64, false))
+}
+
+fn tokens(columns: &mut Columns) {
+    columns.required("replica", DataType::Int32);
+    columns.required("t", DataType::Float64);
+    columns.required("token", DataType::Int32);
+    columns.optional("x", DataType::List(coordinate()));
+}
+
+fn attention(columns: &mut Columns) {
+    columns.required("replica", DataType::Int32);
+    columns.required("t", DataType::Float64);
+    columns.required("head", DataType::Int32);
+    columns.required("i", DataType::Int32);
+    columns.required("j", DataType::Int32);
+    columns.optional("weight", DataType::Float64);
+}
+
+fn histogram(columns: &mut Columns) {
+    columns.required("t", DataType::Float64);
+    columns.required("of", DataType::Utf8);
+    columns.required("bin_low", DataType::Float64);
+    columns.required("bin_high", DataType::Float64);
+    columns.required("count", DataType::Int64);
 }
 
 /// The folders of a cell's partition, `key=value/key=value`; empty without partitions.

@@ -148,7 +148,7 @@ pub fn segments_to_recompute(sweep: &Sweep, count: usize, replicas: u32, random:
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (z ^ (z >> 31)) % bound.max(1)
     };
-    let whole = sweep.observe.level == Level::Cell && !sweep.observe.series.is_empty();
+    let whole = sweep.observe.aggregates();
     let possible = sweep.cells.len().saturating_mul(if whole { 1 } else { sweep.replicas as usize });
     let mut segment = || {
         let cell = below(sweep.cells.len() as u64) as u32;
@@ -188,7 +188,9 @@ pub fn compare(
     let mut differences = Vec::new();
     for table in tables(sweep).into_iter().filter(|table| *table != Table::Cells) {
         let whole = segment.replicas == (0..sweep.replicas);
-        if table == Table::Series && sweep.observe.level == Level::Cell && !whole {
+        let by_cell =
+            table == Table::Histogram || table == Table::Series && sweep.observe.level == Level::Cell;
+        if by_cell && !whole {
             continue;
         }
         let expected = expected_rows(sweep, segment, records, table);

@@ -23,7 +23,13 @@ const TEXT: &str = r#"
     step = 0.02
     sample = { count = 5 }
     [observe]
-    series = ["clusters", "energy"]
+    series = ["clusters", "energy", "order", "attention_rank", "leaders", "leading_eigenspace_distance", "renyi_centres",
+              "strong_renyi_centres", "renyi_drift", "captured_fraction"]
+    renyi = { separation = "2/sqrt(beta)" }
+    leading_eigenspace = ["value", "value_key_query"]
+    snapshots = { replicas = 4, times = [4.0, 0.1] }
+    attention = { replicas = 3, times = [0.0, 1.0] }
+    histogram = [{ of = "azimuth", bins = 7 }, { of = "inner_product", bins = 10 }]
     level = "replica"
     merges = true
     [output]

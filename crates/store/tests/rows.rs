@@ -9,7 +9,7 @@ use std::process::Command;
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type};
-use common::{Manner, assert_same, files, folder, record, run, sweep};
+use common::{Manner, assert_same, files, folder, record, run, sweep, with_more_tables};
 use metasweep_store::layout::Table;
 use metasweep_store::schema::{schema, series_columns};
 use metasweep_store::{State, status};
@@ -122,7 +122,7 @@ fn replica_level_series_are_the_records() {
 #[test]
 fn every_part_has_the_schema_even_without_rows() {
     for level in [Level::Cell, Level::Replica] {
-        let sweep = sweep(&[0.5], 1, level, 1000);
+        let sweep = with_more_tables(sweep(&[0.5], 1, level, 1000));
         let dir = folder();
         let manifest = run(dir.path(), &sweep, MANNER);
         assert_eq!(manifest.state, State::Complete);

@@ -7,10 +7,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use metasweep_metastability::histogram::Histogram;
+
 use crate::cell::{Cell, Value, quoted};
+use crate::fitting::is_flat;
 use crate::registry::{self, PARAMETERS, Section};
 use crate::sample::compact;
-use crate::sweep::{Level, Sweep};
+use crate::sweep::{Level, Observe, Sweep};
 
 /// Values of a key in a box of cells, in row order; each is its canonical text.
 type Values = Vec<String>;
@@ -135,11 +138,15 @@ fn observe_text(sweep: &Sweep) -> String {
         Level::Cell => writeln!(text, "level = \"cell\"\nquantiles = [{}]", numbers(&observe.quantiles)),
         Level::Replica => writeln!(text, "level = \"replica\""),
     };
-    let _ = writeln!(text, "delta = [{}]", numbers(&observe.deltas));
+    // Where all tokens live in R^d and ε is given there is no δ.
+    if observe.epsilons.is_empty() || !sweep.cells.iter().all(is_flat) {
+        let _ = writeln!(text, "delta = [{}]", numbers(&observe.deltas));
+    }
     let _ = writeln!(text, "merges = {}\nplateaus = {}", observe.merges, observe.plateaus);
     if let Some(lifetime) = observe.min_lifetime {
         let _ = writeln!(text, "min_lifetime = {lifetime:?}");
     }
+    text.push_str(&more_observe_text(observe));
     let keys: Vec<String> = sweep.output.partition_by.iter().map(|key| quoted(key)).collect();
     let _ = writeln!(
         text,
@@ -147,5 +154,34 @@ fn observe_text(sweep: &Sweep) -> String {
         keys.join(", "),
         sweep.output.rows_per_part
     );
+    text
+}
+
+/// The keys that are not at their default, of those that came later.
+fn more_observe_text(observe: &Observe) -> String {
+    let (mut text, default) = (String::new(), Observe::default());
+    if observe.epsilons != default.epsilons {
+        let epsilons: Vec<String> = observe.epsilons.iter().map(|epsilon| format!("{epsilon:?}")).collect();
+        let _ = writeln!(text, "epsilon = [{}]", epsilons.join(", "));
+    }
+    if observe.separation != default.separation {
+        let _ = writeln!(text, "renyi = {{ separation = {} }}", quoted(&observe.separation));
+    }
+    if observe.spaces != default.spaces {
+        let spaces: Vec<String> = observe.spaces.iter().map(|space| quoted(space.name())).collect();
+        let _ = writeln!(text, "leading_eigenspace = [{}]", spaces.join(", "));
+    }
+    for (key, moments) in [("snapshots", &observe.snapshots), ("attention", &observe.attention)] {
+        if let Some(moments) = moments {
+            let _ = writeln!(text, "{key} = {}", moments.canonical());
+        }
+    }
+    if !observe.histograms.is_empty() {
+        let one = |histogram: &Histogram| {
+            format!("{{ of = {}, bins = {} }}", quoted(histogram.of.name()), histogram.bins)
+        };
+        let all: Vec<String> = observe.histograms.iter().map(one).collect();
+        let _ = writeln!(text, "histogram = [{}]", all.join(", "));
+    }
     text
 }

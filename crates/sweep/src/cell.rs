@@ -172,6 +172,13 @@ impl Cell {
         if self.initial_construction == "bartlett" { self.n() } else { self.d() }
     }
 
+    /// Attention heads: so many, or as many as are listed.
+    #[must_use]
+    pub fn heads(&self) -> usize {
+        let text = self.text("heads");
+        text.parse().unwrap_or_else(|_| text.matches("head(").count().max(1))
+    }
+
     /// β.
     #[must_use]
     pub fn beta(&self) -> f64 {

@@ -98,10 +98,14 @@ pub fn cut(missing: &[Segment], sweep: &Sweep, costs: &Costs, how: &Cut) -> Vec<
     chunks
 }
 
-/// Bytes of one replica's record while its chunk is computed: its series, plateaus and merges.
+/// Bytes of one replica's record while its chunk is computed: its series, plateaus, merges and histograms, and what tables `tokens`
+/// and `attention` have of the first replicas.
 pub(crate) fn record_bytes(cell: &Cell, observe: &Observe) -> u64 {
     let columns = watch(cell, observe).columns().len() as u64;
-    500 + 8 * columns * cell.sample.len() as u64 + 64 * cell.n() as u64
+    let tables = observe.token_rows(cell) * cell.carried() as u64
+        + observe.attention_rows(cell)
+        + observe.histogram_rows(cell);
+    500 + 8 * columns * cell.sample.len() as u64 + 64 * cell.n() as u64 + 8 * tables
 }
 
 fn bytes_of(sweep: &Sweep, segment: &Segment) -> u64 {

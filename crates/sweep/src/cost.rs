@@ -52,7 +52,7 @@ impl Costs {
         let (n, d) = model.shown();
         let (n, d) = (n as f64, d as f64);
         let pairs = n * (n - 1.0) / 2.0;
-        let heads = heads(cell);
+        let heads = cell.heads() as f64;
         // Kernels that do not see the symmetry of the scores; Sinkhorn's weights by some 40 products with the matrix.
         let furnished = model.exclude_self || !model.masses.is_empty() || !model.frozen.weights.is_empty();
         let iterated = if model.normalization == Normalization::Sinkhorn { 20.0 } else { 1.0 };
@@ -89,12 +89,14 @@ impl Costs {
 
 /// How much dearer than one look at each pair an observable is.
 fn weight(observable: Observable, n: f64, observe: &Observe) -> f64 {
-    let thresholds = if observable.depends_on_delta() { observe.deltas.len() as f64 } else { 1.0 };
+    let thresholds = if observable.depends_on_delta() { observe.suffixes.len() as f64 } else { 1.0 };
     thresholds
         * match observable {
             // Eigenvalues and ranks take n³ operations.
             Observable::SpanDimension | Observable::ThresholdRank => n,
-            Observable::Energy => 4.0,
+            Observable::AttentionRank => 6.0 * n,
+            Observable::Energy | Observable::Leaders => 4.0,
+            Observable::RenyiDrift | Observable::CapturedFraction => 6.0,
             _ => 1.0,
         }
 }
@@ -103,11 +105,6 @@ fn weight(observable: Observable, n: f64, observe: &Observe) -> f64 {
 const FAMILIES: [&str; 4] = ["value", "query_key", "query", "key"];
 
 /// How many heads there are.
-fn heads(cell: &Cell) -> f64 {
-    let text = cell.text("heads");
-    text.parse().unwrap_or_else(|_| text.matches("head(").count().max(1) as f64)
-}
-
 fn is_scalar(family: &str) -> bool {
     matches!(family, "identity" | "-identity")
 }

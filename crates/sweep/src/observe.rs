@@ -4,41 +4,32 @@ use metasweep_metastability::observables::Observable;
 
 use crate::diagnostic::{Place, Problem, Problems, listed, shown};
 use crate::document::{Entry, Kind, Raw, entry};
+use crate::moments::{read_histograms, read_moments, read_renyi, read_spaces};
 use crate::registry::{self, Column};
-use crate::setting::{choice, decimal, not_yet};
+use crate::setting::{choice, decimal};
 use crate::sweep::{Level, Observe, Output};
 
-const KEYS: [&str; 7] = ["series", "level", "quantiles", "delta", "merges", "plateaus", "min_lifetime"];
-const KEYS_LATER: [&str; 5] = ["snapshots", "attention", "histogram", "renyi", "epsilon"];
-const SERIES_LATER: [&str; 9] = [
-    "order",
-    "attention_rank",
-    "leaders",
-    "hyperplanes",
-    "leading_eigenspace_distance",
-    "renyi_centres",
-    "strong_renyi_centres",
-    "renyi_drift",
-    "captured_fraction",
+const KEYS: [&str; 13] = [
+    "series",
+    "level",
+    "quantiles",
+    "delta",
+    "merges",
+    "plateaus",
+    "min_lifetime",
+    "epsilon",
+    "renyi",
+    "leading_eigenspace",
+    "snapshots",
+    "attention",
+    "histogram",
 ];
-/// Series of a file that names none.
-const SERIES: [Observable; 4] =
-    [Observable::Clusters, Observable::PairFraction, Observable::MeanCosine, Observable::Energy];
 /// Rows of a part, if not said otherwise.
 pub(crate) const ROWS_PER_PART: u64 = 2_000_000;
 
 /// Reads `[observe]`; without one everything is at its default.
 pub(crate) fn read_observe(section: Option<&Entry>, problems: &mut Problems) -> Observe {
-    let mut observe = Observe {
-        series: SERIES.to_vec(),
-        level: Level::Cell,
-        quantiles: vec![0.1, 0.5, 0.9],
-        deltas: vec![1e-3],
-        suffixes: vec![String::new()],
-        merges: false,
-        plateaus: true,
-        min_lifetime: None,
-    };
+    let mut observe = Observe::default();
     let Some(entries) = section.and_then(|section| problems.keep(section.value.table("observe"))) else {
         return observe;
     };
@@ -46,7 +37,7 @@ pub(crate) fn read_observe(section: Option<&Entry>, problems: &mut Problems) -> 
         let read = read_observe_key(entry, &mut observe);
         problems.keep(read);
     }
-    observe.suffixes = suffixes(&observe.deltas);
+    observe.suffixes = suffixes(&observe.deltas, &observe.epsilons);
     if let (false, Some(lifetime)) = (observe.plateaus, entry(entries, "min_lifetime")) {
         problems.push(
             Problem::new(&lifetime.key_at, "`min_lifetime` is for plateaus, and `plateaus` is false")
@@ -70,18 +61,18 @@ fn read_observe_key(entry: &Entry, observe: &mut Observe) -> Result<(), Problem>
             observe.quantiles = numbers(value, "quantiles", |q| (0.0..=1.0).contains(&q), "from 0 to 1")?;
         }
         "delta" => {
-            observe.deltas = if matches!(value.kind, Kind::Array(_)) {
-                numbers(value, "delta", is_delta, "above 0 and below 2")?
-            } else {
-                let delta = decimal(value, "`delta`")?.nearest();
-                if !is_delta(delta) {
-                    let message = format!("`delta` must be above 0 and below 2, not {}", shown(delta));
-                    return Err(Problem::new(&value.at, message)
-                        .help("it is a threshold for 1 − ⟨x_i, x_j⟩; 1e-3 is the papers'"));
-                }
-                vec![delta]
-            };
+            let help = "it is a threshold for 1 − ⟨x_i, x_j⟩; 1e-3 is the papers'";
+            observe.deltas = thresholds(value, "delta", is_delta, "above 0 and below 2", help)?;
         }
+        "epsilon" => {
+            let help = "it is a threshold for ‖x_i − x_j‖ in R^d";
+            observe.epsilons = thresholds(value, "epsilon", |epsilon| epsilon > 0.0, "positive", help)?;
+        }
+        "renyi" => observe.separation = read_renyi(value)?,
+        "leading_eigenspace" => observe.spaces = read_spaces(value)?,
+        "snapshots" => observe.snapshots = Some(read_moments("snapshots", value)?),
+        "attention" => observe.attention = Some(read_moments("attention", value)?),
+        "histogram" => observe.histograms = read_histograms(value)?,
         "merges" => observe.merges = truth(value, "merges")?,
         "plateaus" => observe.plateaus = truth(value, "plateaus")?,
         "min_lifetime" => {
@@ -94,7 +85,6 @@ fn read_observe_key(entry: &Entry, observe: &mut Observe) -> Result<(), Problem>
             }
             observe.min_lifetime = Some(lifetime);
         }
-        later if KEYS_LATER.contains(&later) => return Err(not_yet(&entry.key_at, later)),
         unknown => return Err(unknown_key("[observe]", unknown, &entry.key_at, &KEYS)),
     }
     Ok(())
@@ -115,6 +105,24 @@ pub(crate) fn unknown_key(section: &str, key: &str, at: &Place, keys: &[&str]) -
     problem
         .nearest(key, keys.iter().copied())
         .help(format!("{section} has: {}", listed(keys.iter().copied())))
+}
+
+/// One threshold or a list of them.
+fn thresholds(
+    raw: &Raw,
+    key: &str,
+    allowed: fn(f64) -> bool,
+    words: &str,
+    help: &str,
+) -> Result<Vec<f64>, Problem> {
+    if matches!(raw.kind, Kind::Array(_)) {
+        return numbers(raw, key, allowed, words);
+    }
+    let threshold = decimal(raw, &format!("`{key}`"))?.nearest();
+    if allowed(threshold) {
+        return Ok(vec![threshold]);
+    }
+    Err(Problem::new(&raw.at, format!("`{key}` must be {words}, not {}", shown(threshold))).help(help))
 }
 
 fn is_delta(delta: f64) -> bool {
@@ -139,12 +147,8 @@ fn series(raw: &Raw) -> Result<Vec<Observable>, Problem> {
             ));
         };
         let Some(observable) = Observable::ALL.iter().find(|observable| observable.name() == name) else {
-            if SERIES_LATER.contains(&name.as_str()) {
-                return Err(not_yet(&value.at, name)
-                    .help(format!("this engine has: {}", listed(now.iter().copied()))));
-            }
             return Err(Problem::new(&value.at, format!("there is no observable `{name}`"))
-                .nearest(name, now.iter().copied().chain(SERIES_LATER))
+                .nearest(name, now.iter().copied())
                 .help(format!("this engine has: {}", listed(now.iter().copied()))));
         };
         if series.contains(observable) {
@@ -163,7 +167,7 @@ fn numbers(raw: &Raw, key: &str, allowed: fn(f64) -> bool, words: &str) -> Resul
     let Kind::Array(values) = &raw.kind else {
         return Err(Problem::new(&raw.at, format!("`{key}` must be a list of numbers, not {}", raw.found())));
     };
-    if values.is_empty() && key == "delta" {
+    if values.is_empty() && key != "quantiles" {
         return Err(
             Problem::new(&raw.at, format!("`{key}` is an empty list")).help("leave it out for the default")
         );
@@ -200,13 +204,11 @@ fn truth(raw: &Raw, key: &str) -> Result<bool, Problem> {
     }
 }
 
-/// "" for the first δ, then `_delta_1e-4`.
-fn suffixes(deltas: &[f64]) -> Vec<String> {
-    let suffix = |(index, delta): (usize, &f64)| match index {
-        0 => String::new(),
-        _ => format!("_delta_{delta:e}"),
-    };
-    deltas.iter().enumerate().map(suffix).collect()
+/// "" for the first thresholds, `_delta_1e-4` … for the other δ, `_epsilon_0.2` … for the other ε.
+fn suffixes(deltas: &[f64], epsilons: &[f64]) -> Vec<String> {
+    let deltas = deltas[1..].iter().map(|delta| format!("_delta_{delta:e}"));
+    let epsilons = epsilons.iter().skip(1).map(|epsilon| format!("_epsilon_{}", shown(*epsilon)));
+    std::iter::once(String::new()).chain(deltas).chain(epsilons).collect()
 }
 
 /// Reads `[output]`.

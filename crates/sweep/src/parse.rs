@@ -7,6 +7,7 @@ use crate::cell::{Cell, CellName};
 use crate::diagnostic::{Place, Problem, Problems, Source, SweepError, listed};
 use crate::document::{self, Entry, Kind, Raw, entry};
 use crate::families::Families;
+use crate::fitting;
 use crate::grid::{self, Grid, Point};
 use crate::observe::{read_observe, read_output, unknown_key};
 use crate::overrides;
@@ -102,6 +103,7 @@ fn read(
     }
     let Families { inputs, names, .. } = families;
     let cells = cells(&grids, &singles, &mut Resolver::new(&inputs, &names), problems)?;
+    fitting::check(&cells, &observe, &inputs, entry(entries, "observe"), problems);
     let named = explicit_keys.unwrap_or_else(|| grid::named(&grids));
     let grid_keys = ordered(named);
     let mut sweep =

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::cell::Cell;
 use crate::chunk::{Chunk, Cut, Segment, TARGET_SECONDS, cut, record_bytes};
 use crate::cost::Costs;
+use crate::moments::Moments;
 use crate::start::model;
 use crate::sweep::{Level, Sweep};
 
@@ -121,7 +122,7 @@ fn tables(sweep: &Sweep) -> BTreeMap<String, Table> {
     let replicas = f64::from(sweep.replicas);
     let observe = &sweep.observe;
     let keys = sweep.grid_keys.len() as f64 + 1.0;
-    let (deltas, observables) = (observe.deltas.len() as f64, series_columns(sweep));
+    let (deltas, observables) = (observe.suffixes.len() as f64, observe.columns().len() as f64);
     let (series_rows, series_width) = match observe.level {
         Level::Cell => (1.0, observables * (2.0 + observe.quantiles.len() as f64) + 2.0),
         Level::Replica => (replicas, observables + 2.0),
@@ -150,15 +151,18 @@ fn tables(sweep: &Sweep) -> BTreeMap<String, Table> {
     if observe.merges {
         add("merges", &|cell| merges(cell), 9.0, true);
     }
+    let first = |moments: &Moments| f64::from(moments.replicas.min(sweep.replicas));
+    if let Some(moments) = &observe.snapshots {
+        let width = sweep.cells.iter().map(Cell::carried).max().unwrap_or(0) as f64;
+        add("tokens", &|cell| first(moments) * observe.token_rows(cell) as f64, 2.0 + width, false);
+    }
+    if let Some(moments) = &observe.attention {
+        add("attention", &|cell| first(moments) * observe.attention_rows(cell) as f64, 2.0, false);
+    }
+    if !observe.histograms.is_empty() {
+        add("histogram", &|cell| observe.histogram_rows(cell) as f64, 2.0, false);
+    }
     tables
-}
-
-fn series_columns(sweep: &Sweep) -> f64 {
-    let deltas = sweep.observe.deltas.len() as f64;
-    let columns = |observable: &metasweep_metastability::observables::Observable| {
-        if observable.depends_on_delta() { deltas } else { 1.0 }
-    };
-    sweep.observe.series.iter().map(columns).sum()
 }
 
 /// Rows of a table, and its parts: each partition is cut by itself.

@@ -319,6 +319,16 @@ impl Recipe {
             || self.heads.iter().flat_map(HeadRecipe::families).any(|family| family.family.is_random())
     }
 
+    /// Whether a V is drawn at random, or follows a Q or K that is.
+    pub(crate) fn is_value_random(&self) -> bool {
+        self.heads.iter().any(|head| {
+            let own = head.value.family.rule() == ValueRule::Own;
+            head.families().any(|family| {
+                family.family.is_random() && (!own || std::ptr::eq(family, &raw const head.value))
+            })
+        })
+    }
+
     /// Names of all files.
     pub(crate) fn files(&self) -> Vec<String> {
         let layer = self.feed_forward.iter().flat_map(|layer| layer.weight.family.files());

@@ -104,22 +104,26 @@ fn continues(checkpoint: &Checkpoint, segment: &Segment) -> bool {
 struct Batch<'a> {
     prepared: &'a Prepared<'a>,
     segment: Segment,
-    /// Of the replicas that could be drawn, in order.
+    /// Of the replicas that could be drawn, in order, and their numbers.
     starts: Vec<Start>,
+    numbers: Vec<u32>,
     /// Why the others could not, by position.
     failures: Vec<(usize, String)>,
 }
 
 impl<'a> Batch<'a> {
     fn new(prepared: &'a Prepared<'a>, cell: u32, replicas: Range<u32>) -> Self {
-        let (mut starts, mut failures) = (Vec::new(), Vec::new());
+        let (mut starts, mut numbers, mut failures) = (Vec::new(), Vec::new(), Vec::new());
         for (position, replica) in replicas.clone().enumerate() {
             match prepared.start(replica) {
-                Ok(start) => starts.push(start),
+                Ok(start) => {
+                    starts.push(start);
+                    numbers.push(replica);
+                }
                 Err(reason) => failures.push((position, reason)),
             }
         }
-        Batch { prepared, segment: Segment { cell, replicas }, starts, failures }
+        Batch { prepared, segment: Segment { cell, replicas }, starts, numbers, failures }
     }
 
     /// The ensemble and its recorder, at the start or as the checkpoint left them.
@@ -130,7 +134,9 @@ impl<'a> Batch<'a> {
             return Ok((ensemble, checkpoint.recorder.clone()));
         }
         let mut ensemble = Ensemble::new(model, &self.starts, isa)?;
-        let mut recorder = Recorder::new(watch, model.shown().0, self.starts.len());
+        let (tokens, attention) = self.prepared.portraits(&self.numbers);
+        let mut recorder =
+            Recorder::new(watch, model.shown().0, self.starts.len()).with_portraits(tokens, attention);
         recorder.observe(watch, &mut ensemble);
         Ok((ensemble, recorder))
     }
@@ -189,5 +195,8 @@ fn failed(watch: &Watch, reason: &str) -> ReplicaRecord {
         plateaus: Vec::new(),
         merges: Vec::new(),
         series: vec![f64::NAN; watch.columns().len() * watch.samples.len()],
+        tokens: Vec::new(),
+        attention: Vec::new(),
+        histograms: Vec::new(),
     }
 }

@@ -10,12 +10,15 @@ use metasweep_dynamics::model::{Geometry, Integrator, Mask, Model, Normalization
 use metasweep_dynamics::noise::{self, Noise};
 use metasweep_dynamics::parameters::{Layers, Parameters};
 use metasweep_dynamics::random::Stream;
+use metasweep_metastability::scene::{LaneMask, lane_bit};
 use metasweep_metastability::watch::Watch;
 
 use crate::cell::{Cell, Value, steps_until};
 use crate::choices;
 use crate::families::{Drawn, space};
+use crate::fitting::separation;
 use crate::frozen;
+use crate::moments::Moments;
 use crate::recipe::Recipe;
 use crate::resolve::texts;
 use crate::seeds::{self, Sharing};
@@ -97,6 +100,17 @@ impl<'a> Prepared<'a> {
             layers,
             ..Start::new(self.cell.beta(), self.cell.step, tokens, parameters)
         })
+    }
+
+    /// The lanes whose tokens, and whose attention weights, are kept whole; `replicas` are the lanes' numbers.
+    pub(crate) fn portraits(&self, replicas: &[u32]) -> (LaneMask, LaneMask) {
+        let mask = |moments: Option<&Moments>| {
+            let most = moments.map_or(0, |moments| moments.replicas);
+            let asked = replicas.iter().enumerate().filter(|(_, replica)| **replica < most);
+            asked.fold(0, |mask, (lane, _)| mask | lane_bit(lane))
+        };
+        let observe = &self.sweep.observe;
+        (mask(observe.snapshots.as_ref()), mask(observe.attention.as_ref()))
     }
 
     fn tokens(&self, replica: u32) -> Result<Vec<f64>, String> {
@@ -257,6 +271,10 @@ pub(crate) fn watch(cell: &Cell, observe: &Observe) -> Watch {
         Normalization::Softmax | Normalization::Hardmax | Normalization::Sinkhorn => 0.5,
         Normalization::Unnormalized => libm::exp(-beta) / 2.0,
     };
+    let states_at = |moments: Option<&Moments>| {
+        let times = moments.map_or(&[][..], |moments| &moments.times);
+        times.iter().map(|t| steps_until(*t, cell.step)).collect()
+    };
     let speed = match model(cell).system {
         System::Attention => 1.0,
         System::Kuramoto => coupling(cell).abs(),
@@ -265,7 +283,7 @@ pub(crate) fn watch(cell: &Cell, observe: &Observe) -> Watch {
     let relaxation = if speed > 0.0 { relaxation / speed } else { relaxation };
     Watch {
         series: observe.series.clone(),
-        deltas: observe.deltas.clone(),
+        deltas: observe.thresholds(cell),
         suffixes: observe.suffixes.clone(),
         samples: cell.sample.iter().map(|t| steps_until(*t, cell.step)).collect(),
         steps: cell.steps(),
@@ -276,5 +294,12 @@ pub(crate) fn watch(cell: &Cell, observe: &Observe) -> Watch {
         merges: observe.merges,
         plateaus: observe.plateaus,
         min_lifetime: observe.min_lifetime.unwrap_or(relaxation),
+        // A parsed sweep has one wherever centres are asked for.
+        separation: separation(cell, observe).unwrap_or(f64::NAN),
+        epsilon: observe.epsilon(),
+        spaces: observe.spaces.clone(),
+        tokens_at: states_at(observe.snapshots.as_ref()),
+        attention_at: states_at(observe.attention.as_ref()),
+        histograms: observe.histograms.clone(),
     }
 }

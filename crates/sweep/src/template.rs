@@ -46,12 +46,19 @@ step = 0.1                          # for USA also the authors' step, "authors(0
 sample = { count = 41 }             # times of the series, from 0 to the horizon; or a list, or { from, to, count, log = true }
 
 [observe]
-series = ["clusters", "pair_fraction", "mean_cosine", "energy"]     # also min_cosine, threshold_rank, span_dimension
+series = ["clusters", "pair_fraction", "mean_cosine", "energy"]     # also min_cosine, threshold_rank, span_dimension, order,
+# attention_rank, leaders, hyperplanes, leading_eigenspace_distance, renyi_centres, strong_renyi_centres, renyi_drift, captured_fraction
 level = "cell"                      # cell: mean, std and quantiles over the replicas; replica: every one of them
 quantiles = [0.1, 0.5, 0.9]          # at level cell
 delta = 1e-3                        # tokens are together if ⟨x_i, x_j⟩ ≥ 1 − delta; a list gives columns for each
 merges = false                      # the table of merges
 plateaus = true                     # the table of metastable plateaus
+# renyi = { separation = "4/sqrt(beta)" }                     # of the Rényi centres
+# leading_eigenspace = "value_key_query"                      # of V KᵀQ; of V: value
+# epsilon = 0.1                     # in R^d: tokens are together if ‖x_i − x_j‖ ≤ epsilon
+# snapshots = { replicas = 4, times = [2.5, 18.0] }           # the table of whole tokens
+# attention = { replicas = 1, times = [0.0, 3.0] }            # the table of attention weights
+# histogram = [{ of = "inner_product", bins = 200 }, { of = "azimuth", bins = 360 }]
 
 [output]
 partition_by = []                   # strings that become folders, such as "normalization"

@@ -1,6 +1,5 @@
 //! What `metasweep explain` says, for cells of every kind.
 
-use metasweep_sweep::cell::Value;
 use metasweep_sweep::explain::{one, systems};
 use metasweep_sweep::sweep::Sweep;
 
@@ -13,17 +12,9 @@ fn parse(grid: &str, time: &str) -> Sweep {
 }
 
 /// What there is to read but the parameters, which one test shows.
-fn said(sweep: &Sweep, changes: &[(&str, Value)]) -> String {
-    let mut cell = sweep.cells[0].clone();
-    for (key, value) in changes {
-        cell.parameters.insert((*key).to_owned(), value.clone());
-    }
-    let text = one(&cell, &sweep.observe).to_string();
+fn said(sweep: &Sweep) -> String {
+    let text = one(&sweep.cells[0], &sweep.observe).to_string();
     text.split("\nParameters").next().unwrap_or("").to_owned()
-}
-
-fn text(text: &str) -> Value {
-    Value::Text(text.to_owned())
 }
 
 #[test]
@@ -90,55 +81,45 @@ fn systems_of_this_engine() {
             "d = 3\nbeta = 1\nlayer_norm = \"mix(2)\"\nquery_key = \"goe\"\nvalue = \"-query_key\"\nsharing = \"cell\"",
             "integrator = \"rk4\"\nstep = 0.1",
         ),
+        (
+            "hardmax without itself",
+            "d = 2\nbeta = 4\nnormalization = \"hardmax\"\nexclude_self = true",
+            "integrator = \"projected_euler\"\nstep = 0.1",
+        ),
+        ("sinkhorn", "d = 2\nbeta = 4\nnormalization = \"sinkhorn\"", "integrator = \"rk4\"\nstep = 0.1"),
+        (
+            "masses and frozen tokens",
+            "d = 2\nbeta = 4\nmask = \"causal\"\nweights = \"list(1, 2, 1, 1, 1, 1, 1, 1)\"\nfrozen = { angles = [0.3, 2.9], weights = [1.5, 4] }",
+            "integrator = \"rk4\"\nstep = 0.1",
+        ),
+        (
+            "heads, feed-forward, layers of their own",
+            "d = 3\nbeta = 4\nheads = 4\nvalue = \"gaussian\"\nquery_key = \"goe\"\nfeed_forward = \"relu\"\nsharing = \"layer\"",
+            "integrator = \"discrete\"",
+        ),
+        (
+            "heads one by one",
+            "d = 3\nbeta = 4\nheads = \"of(head(identity, -identity), head(gaussian(2), gaussian(2), diag(1, 2, 3)))\"",
+            "integrator = \"rk4\"\nstep = 0.1",
+        ),
+        (
+            "Q and K apart",
+            "d = 3\nbeta = 4\nquery = \"gaussian(2)\"\nkey = \"gaussian(2)\"\ngeometry = \"euclidean\"",
+            "integrator = \"rk4\"\nstep = 0.1",
+        ),
+        (
+            "USA with masses",
+            "d = 2\nbeta = 4\nnormalization = \"unnormalized\"\nweights = \"list(1, 2, 1, 1, 1, 1, 1, 1)\"",
+            "integrator = \"rk4\"\nstep = 0.1",
+        ),
     ];
     let texts: Vec<String> = cases
         .iter()
         .map(|(what, grid, time)| {
             let time =
                 if time.contains("horizon") { time.replace("horizon = 1.0", "") } else { (*time).to_owned() };
-            format!("════ {what}\n\n{}", said(&parse(grid, &time), &[]))
+            format!("════ {what}\n\n{}", said(&parse(grid, &time)))
         })
         .collect();
-    insta::with_settings!({omit_expression => true}, { insta::assert_snapshot!(texts.join("\n")) });
-}
-
-/// The texts of choices that a sweep file may not take yet: on a cell made by hand.
-#[test]
-fn every_other_choice() {
-    let sweep = parse("d = 2\nbeta = 4.0", "integrator = \"rk4\"\nstep = 0.1");
-    let cases: [(&str, Vec<(&str, Value)>); 6] = [
-        (
-            "hardmax without itself",
-            vec![("normalization", text("hardmax")), ("exclude_self", Value::Boolean(true))],
-        ),
-        ("sinkhorn", vec![("normalization", text("sinkhorn"))]),
-        (
-            "masses and frozen tokens",
-            vec![
-                ("weights", text("list(1, 2)")),
-                ("frozen", text("{ angles = [0.3, 2.9], weights = [1.5, 4] }")),
-                ("mask", text("causal")),
-            ],
-        ),
-        (
-            "heads and feed-forward",
-            vec![("heads", text("{ of = […] }")), ("feed_forward", text("relu")), ("sharing", text("layer"))],
-        ),
-        (
-            "Q and K apart",
-            vec![("query", text("goe")), ("key", text("gaussian")), ("geometry", text("euclidean"))],
-        ),
-        (
-            "USA with masses, adaptive",
-            vec![
-                ("normalization", text("unnormalized")),
-                ("weights", text("list(1, 2)")),
-                ("integrator", text("adaptive")),
-                ("tolerance", Value::Number(1e-8)),
-            ],
-        ),
-    ];
-    let texts: Vec<String> =
-        cases.iter().map(|(what, changes)| format!("════ {what}\n\n{}", said(&sweep, changes))).collect();
     insta::with_settings!({omit_expression => true}, { insta::assert_snapshot!(texts.join("\n")) });
 }

@@ -28,6 +28,7 @@ use std::marker::PhantomData;
 
 pub(crate) use gram::Gram;
 pub use gram::pair_index;
+pub(crate) use weights::weights;
 
 use crate::ensemble::{EnsembleError, Start};
 use crate::integrators::Clock;
@@ -44,7 +45,6 @@ use sinkhorn::{Plan, Sinkhorn};
 use softmax::Softmax;
 use symmetric::Symmetric;
 use unnormalized::Unnormalized;
-pub(crate) use weights::weights;
 
 /// How a row of scores becomes a row of weights.
 pub(crate) trait Weighting: Copy {

@@ -53,6 +53,33 @@ fn dense(operator: &Operator, d: usize) -> DMatrix<f64> {
     }
 }
 
+/// The points `e^{tV} z_i` (layers: `R^k z_i`) of one lane whose scores are taken, but for their size; and the square of
+/// that size, by which the scores are to be multiplied.
+pub(crate) fn scored(
+    value: &Operator,
+    layers: bool,
+    clock: &Clock,
+    lane: usize,
+    tokens: &[f64],
+    d: usize,
+) -> (Vec<f64>, f64) {
+    let value = dense(value, d);
+    let grown = if layers {
+        let growth = DMatrix::identity(d, d) + clock.step.0[lane] * value;
+        linear::power(&growth, clock.layer)
+    } else {
+        linear::exponential(&value, clock.time.0[lane])
+    };
+    let row = |r: usize, z: &[f64]| (0..d).fold(0.0, |sum, c| sum + grown.mantissa[(r, c)] * z[c]);
+    let points = tokens.chunks_exact(d).flat_map(|z| (0..d).map(move |r| row(r, z))).collect();
+    (points, scale(&grown))
+}
+
+/// The size of grown tokens squared.
+fn scale(grown: &Scaled) -> f64 {
+    libm::exp2(f64::clamp(2.0 * grown.exponent, -LARGEST_SCALE_EXPONENT, LARGEST_SCALE_EXPONENT))
+}
+
 impl Rescaled {
     /// `layers`: time is discrete.
     ///
@@ -99,9 +126,7 @@ impl Rescaled {
         };
         let mantissas: Vec<_> = grown.iter().map(|grown| &grown.mantissa).collect();
         self.growth = LaneMap::dense(&mantissas, false);
-        self.scale = gather(&grown, |grown: &Scaled| {
-            libm::exp2(f64::clamp(2.0 * grown.exponent, -LARGEST_SCALE_EXPONENT, LARGEST_SCALE_EXPONENT))
-        });
+        self.scale = gather(&grown, scale);
         self.grown_at = Some(now);
     }
 }

@@ -14,7 +14,7 @@ use metasweep_metastability::watch::Watch;
 /// β = 9, δ = 1e-3, `steps` steps of 0.1, a sample at every state, everything tracked.
 pub fn watch(steps: u64) -> Watch {
     Watch {
-        series: Observable::ALL.to_vec(),
+        series: Observable::ALL[..7].to_vec(),
         deltas: vec![1e-3],
         suffixes: vec![String::new()],
         samples: (0..=steps).collect(),
@@ -26,6 +26,7 @@ pub fn watch(steps: u64) -> Watch {
         merges: true,
         plateaus: true,
         min_lifetime: 0.5,
+        ..Watch::default()
     }
 }
 
@@ -100,6 +101,7 @@ pub fn with_state<T>(
         finite,
         evaluations: k as u64,
         isa: Isa::widest(),
+        system: None,
     })
 }
 

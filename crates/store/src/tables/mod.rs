@@ -1,12 +1,15 @@
 //! From the sections of frames to Arrow batches, table by table: one file a table.
 
+mod attention;
 mod cells;
+mod histogram;
 mod keys;
 mod merges;
 mod plateaus;
 pub mod read;
 mod replicas;
 mod series;
+mod tokens;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,6 +19,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 use metasweep_metastability::record::ReplicaRecord;
 use metasweep_sweep::cell::Cell;
+use metasweep_sweep::moments::Moments;
 use metasweep_sweep::sweep::{Level, Sweep};
 
 pub use self::cells::cells_batches;
@@ -41,6 +45,12 @@ pub enum Data {
     Plateaus(Vec<PlateauRow>),
     /// Merges.
     Merges(Vec<MergeRow>),
+    /// Tokens of the first replicas, from this one on: `[replica][time][token][coordinate]`.
+    Tokens(u32, Vec<f64>),
+    /// Attention weights of the first replicas, from this one on: `[replica][time][head][i][j]`.
+    Attention(u32, Vec<f64>),
+    /// Summed histograms, `[sample][histogram][bin]`.
+    Histogram(Vec<u64>),
 }
 
 impl Data {
@@ -55,6 +65,9 @@ impl Data {
             (Table::Replicas, _) => Data::Replicas(first, frame.decode(SectionKind::Replicas)?),
             (Table::Plateaus, _) => Data::Plateaus(frame.decode(SectionKind::Plateaus)?),
             (Table::Merges, _) => Data::Merges(frame.decode(SectionKind::Merges)?),
+            (Table::Tokens, _) => Data::Tokens(first, frame.numbers(SectionKind::Tokens)?),
+            (Table::Attention, _) => Data::Attention(first, frame.numbers(SectionKind::Attention)?),
+            (Table::Histogram, _) => Data::Histogram(frame.decode(SectionKind::HistogramAggregated)?),
             (Table::Series, Level::Replica) => {
                 Data::SeriesByReplica(first, frame.numbers(SectionKind::SeriesByReplica)?)
             }
@@ -79,6 +92,8 @@ pub struct TableBuilder {
     keys: Keys,
     body: Box<dyn Body>,
     rows: usize,
+    /// Rows of a batch.
+    batch: usize,
 }
 
 impl TableBuilder {
@@ -90,8 +105,17 @@ impl TableBuilder {
             Table::Series => series::body(&sweep.observe),
             Table::Plateaus => Box::new(plateaus::Plateaus::new()),
             Table::Merges => Box::new(merges::Merges::new()),
+            Table::Tokens => Box::new(tokens::Tokens::new(&sweep.observe)),
+            Table::Attention => Box::new(attention::Attention::new(&sweep.observe)),
+            Table::Histogram => Box::new(histogram::Histogram::new(&sweep.observe)),
         };
-        TableBuilder { schema: schema(sweep, table), keys: Keys::new(sweep, table), body, rows: 0 }
+        TableBuilder {
+            schema: schema(sweep, table),
+            keys: Keys::new(sweep, table),
+            body,
+            rows: 0,
+            batch: batch_rows(sweep, table),
+        }
     }
 
     /// The schema.
@@ -99,7 +123,7 @@ impl TableBuilder {
         Arc::clone(&self.schema)
     }
 
-    /// Appends `rows` of `data`; each time [`BATCH`] rows are together they go to `sink`.
+    /// Appends `rows` of `data`; each time a batch of rows is together they go to `sink`.
     ///
     /// # Errors
     /// Those of `sink`.
@@ -111,12 +135,12 @@ impl TableBuilder {
         sink: &mut dyn FnMut(RecordBatch) -> Result<()>,
     ) -> Result<()> {
         while !rows.is_empty() {
-            let now = rows.len().min(BATCH - self.rows);
+            let now = rows.len().min(self.batch - self.rows);
             self.keys.append(cell, now);
             self.body.append(cell, data, rows.start..rows.start + now);
             self.rows += now;
             rows.start += now;
-            if self.rows == BATCH {
+            if self.rows == self.batch {
                 sink(self.finish())?;
             }
         }
@@ -130,6 +154,27 @@ impl TableBuilder {
         columns.extend(self.body.finish());
         RecordBatch::try_new(self.schema(), columns).expect("columns are built after the same schema")
     }
+}
+
+/// The times of a table that has them.
+fn times_of(moments: Option<&Moments>) -> Vec<f64> {
+    moments.map_or_else(Vec::new, |moments| moments.times.clone())
+}
+
+/// Rows of a batch of a table: [`BATCH`], or fewer where rows are wide, so that a batch of tokens stays within a few megabytes.
+fn batch_rows(sweep: &Sweep, table: Table) -> usize {
+    BATCH.min(row_group(sweep, table))
+}
+
+/// Rows of a row group: [`ROW_GROUP`](crate::parquet_file::ROW_GROUP), divided by the coordinates of a token in table `tokens` (by the next power of
+/// two), a function of the sweep alone.
+pub fn row_group(sweep: &Sweep, table: Table) -> usize {
+    let rows = crate::parquet_file::ROW_GROUP;
+    if table != Table::Tokens {
+        return rows;
+    }
+    let widest = sweep.cells.iter().map(Cell::carried).max().unwrap_or(1);
+    (rows / (widest / 8).max(1).next_power_of_two()).max(1024)
 }
 
 /// A count as the readers' signed type: tokens and replicas stay far below 2³¹.

@@ -98,6 +98,9 @@ pub fn replicas(batches: &[RecordBatch], suffixes: &[String]) -> Result<Vec<Repl
             plateaus: Vec::new(),
             merges: Vec::new(),
             series: Vec::new(),
+            tokens: Vec::new(),
+            attention: Vec::new(),
+            histograms: Vec::new(),
         })
     };
     rows(batches).map(record).collect()
@@ -143,6 +146,35 @@ pub fn merges(batches: &[RecordBatch]) -> Result<Vec<(u32, Merge)>> {
         Ok((row.counted("replica")?, value))
     };
     rows(batches).map(merge).collect()
+}
+
+/// The coordinates of `tokens` rows, `width` a row; NaN where there are none.
+pub fn tokens(batches: &[RecordBatch], width: usize) -> Result<Vec<f64>> {
+    let mut numbers = Vec::new();
+    for row in rows(batches) {
+        let lists = row.column("x")?.as_list_opt::<i32>().ok_or_else(|| lacking("x", "has another type"))?;
+        if lists.is_null(row.row) {
+            numbers.resize(numbers.len() + width, f64::NAN);
+            continue;
+        }
+        let list = lists.value(row.row);
+        let list = list.as_primitive_opt::<Float64Type>().ok_or_else(|| lacking("x", "has another type"))?;
+        if list.len() != width {
+            return Err(lacking("x", "has lists of another length"));
+        }
+        numbers.extend_from_slice(list.values());
+    }
+    Ok(numbers)
+}
+
+/// The weights of `attention` rows.
+pub fn attention(batches: &[RecordBatch]) -> Result<Vec<f64>> {
+    rows(batches).map(|row| row.given("weight")).collect()
+}
+
+/// The counts of `histogram` rows.
+pub fn histogram(batches: &[RecordBatch]) -> Result<Vec<u64>> {
+    rows(batches).map(|row| row.steps("count")).collect()
 }
 
 /// The numbers of `series` rows, as a frame's section has them: `[column][row]` at level replica, `[row][statistic]`

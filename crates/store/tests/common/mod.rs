@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use metasweep_metastability::histogram::{Histogram, Quantity};
 use metasweep_metastability::observables::Observable;
 use metasweep_metastability::record::{End, Merge, Plateau, ReplicaRecord};
 use metasweep_store::{Dataset, Job, Manifest, OpenMode, Opened, Result, StoreError, Writer, perform};
 use metasweep_sweep::cell::{Cell, CellName, Value};
 use metasweep_sweep::chunk::Segment;
+use metasweep_sweep::moments::Moments;
 use metasweep_sweep::sweep::{Level, Observe, Output, Sweep};
 
 /// Numbers that depend on their seed alone (splitmix64).
@@ -72,6 +74,7 @@ pub fn sweep(betas: &[f64], replicas: u32, level: Level, rows_per_part: u64) -> 
         merges: true,
         plateaus: true,
         min_lifetime: None,
+        ..Observe::default()
     };
     let output = Output { partition_by: vec!["normalization".into(), "value".into()], rows_per_part };
     let canonical = format!("{betas:?} {replicas} {level:?} {rows_per_part}");
@@ -86,6 +89,17 @@ pub fn sweep(betas: &[f64], replicas: u32, level: Level, rows_per_part: u64) -> 
         canonical,
         inputs: BTreeMap::new(),
     }
+}
+
+/// The same sweep with the tables tokens (of 3 replicas), attention (of 2) and histogram.
+pub fn with_more_tables(mut sweep: Sweep) -> Sweep {
+    let moments = |replicas, times: &[f64]| Some(Moments { replicas, times: times.to_vec() });
+    sweep.observe.snapshots = moments(3, &[0.0, 1.0]);
+    sweep.observe.attention = moments(2, &[2.0]);
+    sweep.observe.histograms =
+        vec![Histogram { of: Quantity::InnerProduct, bins: 5 }, Histogram { of: Quantity::Azimuth, bins: 3 }];
+    sweep.canonical.push_str(" more");
+    sweep
 }
 
 /// A folder in memory where there is one: fsync costs nothing there.
@@ -115,6 +129,17 @@ pub fn record(sweep: &Sweep, cell: u32, replica: u32) -> ReplicaRecord {
     let plateaus = (0..numbers.below(4)).map(|k| plateau(&mut numbers, k)).collect();
     let merges = (0..numbers.below(3) as u32).map(|event| merge(&mut numbers, event)).collect();
     let deltas = sweep.observe.deltas.len();
+    let observe = &sweep.observe;
+    // A replica that has failed has not all of what it was asked for.
+    let part = |rows: u64| if failed { rows / 2 } else { rows };
+    let mut list = |rows: u64| (0..part(rows)).map(|_| numbers.unit()).collect::<Vec<f64>>();
+    let first =
+        |moments: &Option<Moments>| moments.as_ref().is_some_and(|moments| replica < moments.replicas);
+    let width = cell.carried() as u64;
+    let tokens = if first(&observe.snapshots) { list(observe.token_rows(cell)) } else { vec![] };
+    let tokens = tokens.into_iter().flat_map(|x| (0..width).map(move |k| x + k as f64)).collect();
+    let attention = if first(&observe.attention) { list(observe.attention_rows(cell)) } else { vec![] };
+    let histograms = (0..part(observe.histogram_rows(cell))).map(|_| numbers.below(9)).collect();
     ReplicaRecord {
         collapse_time: (0..deltas).map(|_| (numbers.below(2) == 0).then(|| numbers.unit())).collect(),
         end: if failed { End::Failed } else { End::Horizon },
@@ -129,6 +154,9 @@ pub fn record(sweep: &Sweep, cell: u32, replica: u32) -> ReplicaRecord {
         plateaus,
         merges,
         series,
+        tokens,
+        attention,
+        histograms,
     }
 }
 
@@ -254,7 +282,7 @@ pub fn run(dir: &Path, sweep: &Sweep, manner: Manner) -> Manifest {
 /// Every file below the tables' folders and the manifest, with its bytes.
 pub fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
-    for table in ["cells", "replicas", "series", "plateaus", "merges"] {
+    for table in metasweep_store::layout::Table::ALL.map(metasweep_store::layout::Table::name) {
         collect(dir, &dir.join(table), &mut files);
     }
     files.insert("manifest.json".into(), std::fs::read(dir.join("manifest.json")).unwrap());

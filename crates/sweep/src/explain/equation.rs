@@ -313,24 +313,30 @@ fn weights(cell: &Cell, sources: &mut Vec<&str>) -> Line {
 /// s_ij.
 fn scores(cell: &Cell) -> Line {
     let (x, x_latex) = token(cell);
-    let apart = is_set(cell, "query") || is_set(cell, "key") || is_set(cell, "heads");
-    let beta = if is_set(cell, "gamma") { ",  β = γ log n" } else { "" };
-    let beta_latex = if is_set(cell, "gamma") { r",\quad \beta = \gamma\log n" } else { "" };
+    let apart = is_set(cell, "query") || is_set(cell, "key");
+    let heads = is_set(cell, "heads");
+    let (h, h_latex) = if heads { ("^h", "^h") } else { ("", "") };
+    let (beta, beta_latex) =
+        if is_set(cell, "gamma") { (",  β = γ log n", r",\quad \beta = \gamma\log n") } else { ("", "") };
     if apart {
         return line(
-            format!("s_ij = β ⟨Q {x}_i, K {x}_j⟩{beta}"),
-            format!(r"s_{{ij}} = \beta\,\langle Q{x_latex}_i, K{x_latex}_j\rangle{beta_latex}"),
+            format!("s_ij{h} = β ⟨Q{h} {x}_i, K{h} {x}_j⟩{beta}"),
+            format!(
+                r"s_{{ij}}{h_latex} = \beta\,\langle Q{h_latex}{x_latex}_i, K{h_latex}{x_latex}_j\rangle{beta_latex}"
+            ),
         );
     }
-    if cell.text("query_key") == "identity" {
+    if cell.text("query_key") == "identity" && !heads {
         return line(
             format!("s_ij = β ⟨{x}_i, {x}_j⟩{beta}"),
             format!(r"s_{{ij}} = \beta\,\langle {x_latex}_i, {x_latex}_j\rangle{beta_latex}"),
         );
     }
     line(
-        format!("s_ij = β {x}_iᵀ B {x}_j,  B = QᵀK{beta}"),
-        format!(r"s_{{ij}} = \beta\,{x_latex}_i^\top B\,{x_latex}_j,\quad B = Q^\top K{beta_latex}"),
+        format!("s_ij{h} = β {x}_iᵀ B{h} {x}_j,  B = QᵀK{beta}"),
+        format!(
+            r"s_{{ij}}{h_latex} = \beta\,{x_latex}_i^\top B{h_latex}\,{x_latex}_j,\quad B = Q^\top K{beta_latex}"
+        ),
     )
 }
 

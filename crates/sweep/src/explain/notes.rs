@@ -56,23 +56,22 @@ pub(super) fn scheme(cell: &Cell) -> String {
         "projected_euler" => format!(
             "`projected_euler`, {rule}: x ← normalize(x + η A/s), the authors' scheme; no tangent projection, self term kept; order 1."
         ),
-        "rk4" => format!(
-            "`rk4`, {rule}: classical Runge–Kutta, unit vectors renormalized after the step; order 4. For V = c·I the self term, which P_x removes, is left out of the numerator."
-        ),
+        "rk4" => {
+            let kept = if leaves_self_out(cell) {
+                " The self term, which P_x removes, is left out of the numerator."
+            } else {
+                ""
+            };
+            format!(
+                "`rk4`, {rule}: classical Runge–Kutta, unit vectors renormalized after the step; order 4.{kept}"
+            )
+        }
         "discrete" if cell.get("residual") == &Value::Boolean(false) => {
             "`discrete`: layers without residual; the equation above is what is computed.".to_owned()
         }
         "discrete" => {
             format!("`discrete`, Δt = {}: layers; the equation above is what is computed.", shown(cell.step))
         }
-        "adaptive" => format!(
-            "`adaptive`, tolerance {}: steps as long as the local error allows.",
-            cell.get("tolerance")
-        ),
-        "multiscale" => format!(
-            "`multiscale`, tolerance {}: as `adaptive`; coincident tokens are merged, and metastable phases are crossed in long steps.",
-            cell.get("tolerance")
-        ),
         other => format!("`{other}`, {rule}."),
     };
     format!("{text} The row at time t is the state after ⌊t/η + 1e-9⌋ steps.")
@@ -80,7 +79,7 @@ pub(super) fn scheme(cell: &Cell) -> String {
 
 /// The choices, a sentence each; those at their default only where they say what the system is.
 pub(super) fn choices(cell: &Cell) -> Vec<String> {
-    let all: [fn(&Cell) -> Option<String>; 16] = [
+    let optional: [fn(&Cell) -> Option<String>; 14] = [
         model,
         normalization,
         mask,
@@ -95,10 +94,11 @@ pub(super) fn choices(cell: &Cell) -> Vec<String> {
         masses,
         excluded,
         noise,
-        initial,
-        sharing,
     ];
-    all.iter().filter_map(|sentence| sentence(cell)).collect()
+    let mut sentences: Vec<String> = optional.iter().filter_map(|sentence| sentence(cell)).collect();
+    sentences.push(initial(cell));
+    sentences.extend(sharing(cell));
+    sentences
 }
 
 fn model(cell: &Cell) -> Option<String> {
@@ -183,11 +183,11 @@ fn family(letter: &str, text: &str) -> String {
 }
 
 fn value(cell: &Cell) -> Option<String> {
-    (!is_set(cell, "heads")).then(|| family("V", cell.text("value")))
+    (!lists_heads(cell)).then(|| family("V", cell.text("value")))
 }
 
 fn query_key(cell: &Cell) -> Option<String> {
-    let apart = is_set(cell, "heads") || is_set(cell, "query") || is_set(cell, "key");
+    let apart = lists_heads(cell) || is_set(cell, "query") || is_set(cell, "key");
     (!apart).then(|| family("B", cell.text("query_key")))
 }
 
@@ -200,12 +200,20 @@ fn factors(cell: &Cell) -> Option<String> {
     apart.then(|| format!("Q = {} and K = {}, apart: B = QᵀK.", of("query"), of("key")))
 }
 
+/// Whether every head is named, with its own families.
+pub(super) fn lists_heads(cell: &Cell) -> bool {
+    cell.text("heads").starts_with("of(")
+}
+
 fn heads(cell: &Cell) -> Option<String> {
+    let text = cell.text("heads");
     is_set(cell, "heads").then(|| {
-        format!(
-            "Heads: {}; each has its own Q, K, V, and their attention vectors are added.",
-            cell.text("heads")
-        )
+        let whose = if lists_heads(cell) {
+            format!("Heads: {text}, as head(B, V) or head(Q, K, V)")
+        } else {
+            format!("Heads: {text}, each with its own draw of these matrices")
+        };
+        format!("{whose}; their attention vectors are added.")
     })
 }
 
@@ -238,18 +246,29 @@ fn excluded(cell: &Cell) -> Option<String> {
         .then(|| "No token sees itself: j = i is left out of every sum.".to_owned())
 }
 
+/// Whether the term of a token with itself is left out of A, which it would only lengthen.
+fn leaves_self_out(cell: &Cell) -> bool {
+    let is = |key: &str, value: &str| cell.text(key) == value;
+    is("geometry", "sphere")
+        && is("layer_norm", "post")
+        && is("model", "attention")
+        && is("feed_forward", "none")
+        && !lists_heads(cell)
+        && matches!(cell.text("value"), "identity" | "-identity")
+}
+
 fn noise(cell: &Cell) -> Option<String> {
     (cell.text("noise") == "brownian").then(|| {
         format!("Brownian noise with κ = {}; halving the step refines the same path.", cell.get("kappa"))
     })
 }
 
-fn initial(cell: &Cell) -> Option<String> {
-    Some(format!(
+fn initial(cell: &Cell) -> String {
+    format!(
         "Initial tokens: {}, seed {}; cells that differ in β, horizon, integrator or sample times start from the same ones.",
         cell.text("initial"),
         cell.get("seed")
-    ))
+    )
 }
 
 fn sharing(cell: &Cell) -> Option<String> {

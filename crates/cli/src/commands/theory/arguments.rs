@@ -178,13 +178,13 @@ fn matrix(text: &str) -> Result<Matrix, String> {
 #[derive(Debug, Args)]
 pub struct Gamma {
     /// Tokens.
-    #[arg(long, value_delimiter = ',', value_parser = from_two, required = true)]
+    #[arg(long, value_delimiter = ',', value_parser = from_two, required = true, allow_hyphen_values = true)]
     pub n: Vec<usize>,
     /// Inverse temperatures.
-    #[arg(long, value_delimiter = ',', value_parser = not_negative, required = true)]
+    #[arg(long, value_delimiter = ',', value_parser = not_negative, required = true, allow_hyphen_values = true)]
     pub beta: Vec<f64>,
     /// Times.
-    #[arg(long, value_delimiter = ',', value_parser = not_negative, required = true)]
+    #[arg(long, value_delimiter = ',', value_parser = not_negative, required = true, allow_hyphen_values = true)]
     pub t: Vec<f64>,
     #[command(flatten)]
     pub weights: Normalizations,
@@ -194,10 +194,10 @@ pub struct Gamma {
 #[derive(Debug, Args)]
 pub struct Boundary {
     /// Tokens.
-    #[arg(long, value_delimiter = ',', value_parser = from_two, required = true)]
+    #[arg(long, value_delimiter = ',', value_parser = from_two, required = true, allow_hyphen_values = true)]
     pub n: Vec<usize>,
     /// Inverse temperatures.
-    #[arg(long, value_delimiter = ',', value_parser = not_negative, required = true)]
+    #[arg(long, value_delimiter = ',', value_parser = not_negative, required = true, allow_hyphen_values = true)]
     pub beta: Vec<f64>,
     /// Thresholds δ.
     #[arg(long, value_delimiter = ',', value_parser = delta, default_value = "1e-3")]
@@ -221,13 +221,13 @@ pub struct Wendel {
 #[derive(Debug, Args)]
 pub struct Equiangular {
     /// Tokens.
-    #[arg(long, value_delimiter = ',', value_parser = from_two, required = true)]
+    #[arg(long, value_delimiter = ',', value_parser = from_two, required = true, allow_hyphen_values = true)]
     pub n: Vec<usize>,
     /// Inverse temperatures.
-    #[arg(long, value_delimiter = ',', value_parser = not_negative, required = true)]
+    #[arg(long, value_delimiter = ',', value_parser = not_negative, required = true, allow_hyphen_values = true)]
     pub beta: Vec<f64>,
     /// Times.
-    #[arg(long, value_delimiter = ',', value_parser = not_negative, required = true)]
+    #[arg(long, value_delimiter = ',', value_parser = not_negative, required = true, allow_hyphen_values = true)]
     pub t: Vec<f64>,
     /// post, pre, mix(tau), peri, ngpt(alpha), sqrt; several are separated by commas.
     #[arg(long, value_delimiter = ',', value_parser = layer_norm, default_value = "post")]
@@ -236,7 +236,7 @@ pub struct Equiangular {
     #[arg(long, value_parser = inner_cosine, default_value = "0", allow_hyphen_values = true)]
     pub rho: f64,
     /// Radius at time 0.
-    #[arg(long, value_parser = positive, default_value = "1")]
+    #[arg(long, value_parser = positive, default_value = "1", allow_hyphen_values = true)]
     pub radius: f64,
     #[command(flatten)]
     pub weights: Normalizations,
@@ -246,7 +246,7 @@ pub struct Equiangular {
 #[derive(Debug, Args)]
 pub struct PairCollapse {
     /// Inverse temperatures.
-    #[arg(long, value_delimiter = ',', value_parser = not_negative, required = true)]
+    #[arg(long, value_delimiter = ',', value_parser = not_negative, required = true, allow_hyphen_values = true)]
     pub beta: Vec<f64>,
     /// Cosine at time 0.
     #[arg(long, value_delimiter = ',', value_parser = inner_cosine, default_value = "0", allow_hyphen_values = true)]
@@ -265,10 +265,10 @@ pub struct Cascade {
     #[arg(long, value_delimiter = ',', value_parser = number, required = true, allow_hyphen_values = true)]
     pub angles: Vec<f64>,
     /// Their masses [default: equal, 1 in sum].
-    #[arg(long, value_delimiter = ',', value_parser = positive)]
+    #[arg(long, value_delimiter = ',', value_parser = positive, allow_hyphen_values = true)]
     pub masses: Option<Vec<f64>>,
     /// Inverse temperature.
-    #[arg(long, value_parser = positive, required = true)]
+    #[arg(long, value_parser = positive, required = true, allow_hyphen_values = true)]
     pub beta: f64,
     /// A pair has merged at the cosine 1 − δ.
     #[arg(long, value_parser = delta, default_value = "1e-3")]
@@ -288,13 +288,13 @@ pub struct Renyi {
     #[arg(long, value_delimiter = ',', value_parser = from_one, required = true)]
     pub n: Vec<usize>,
     /// Dimensions.
-    #[arg(long, value_delimiter = ',', value_parser = from_two, default_value = "2")]
+    #[arg(long, value_delimiter = ',', value_parser = from_two, default_value = "2", allow_hyphen_values = true)]
     pub d: Vec<usize>,
     /// Geodesic separations δ.
-    #[arg(long, value_delimiter = ',', value_parser = separation, required_unless_present = "beta")]
+    #[arg(long, value_delimiter = ',', value_parser = separation, required_unless_present = "beta", allow_hyphen_values = true)]
     pub delta: Option<Vec<f64>>,
     /// Inverse temperatures: δ = 4/√β, the papers' choice.
-    #[arg(long, value_delimiter = ',', value_parser = positive, conflicts_with = "delta")]
+    #[arg(long, value_delimiter = ',', value_parser = positive, conflicts_with = "delta", allow_hyphen_values = true)]
     pub beta: Option<Vec<f64>>,
 }
 
@@ -305,16 +305,16 @@ pub struct Heat {
     #[arg(long, value_delimiter = ',', value_parser = number, required = true, allow_hyphen_values = true)]
     pub centres: Vec<f64>,
     /// Their standard deviations: one each, or one for all.
-    #[arg(long, value_delimiter = ',', value_parser = positive, required = true)]
+    #[arg(long, value_delimiter = ',', value_parser = positive, required = true, allow_hyphen_values = true)]
     pub deviations: Vec<f64>,
     /// Their weights [default: equal, 1 in sum].
-    #[arg(long, value_delimiter = ',', value_parser = positive)]
+    #[arg(long, value_delimiter = ',', value_parser = positive, allow_hyphen_values = true)]
     pub weights: Option<Vec<f64>>,
     /// Inverse temperature.
-    #[arg(long, value_parser = positive, required = true)]
+    #[arg(long, value_parser = positive, required = true, allow_hyphen_values = true)]
     pub beta: f64,
     /// Times.
-    #[arg(long, value_delimiter = ',', value_parser = not_negative, required = true)]
+    #[arg(long, value_delimiter = ',', value_parser = not_negative, required = true, allow_hyphen_values = true)]
     pub t: Vec<f64>,
     /// V = −I: they spread. Otherwise V = I, and they sharpen.
     #[arg(long)]
@@ -328,13 +328,13 @@ pub struct Heat {
 #[derive(Debug, Args)]
 pub struct Kuramoto {
     /// Dimensions.
-    #[arg(long, value_delimiter = ',', value_parser = from_two, default_value = "2")]
+    #[arg(long, value_delimiter = ',', value_parser = from_two, default_value = "2", allow_hyphen_values = true)]
     pub d: Vec<usize>,
     /// κ, the inverse strength of the noise (times the coupling K).
-    #[arg(long, value_delimiter = ',', value_parser = positive, required = true)]
+    #[arg(long, value_delimiter = ',', value_parser = positive, required = true, allow_hyphen_values = true)]
     pub kappa: Vec<f64>,
     /// Inverse temperatures of noisy USA, for the stability of the uniform law; the order is that of β = 0.
-    #[arg(long, value_delimiter = ',', value_parser = not_negative, default_value = "0")]
+    #[arg(long, value_delimiter = ',', value_parser = not_negative, default_value = "0", allow_hyphen_values = true)]
     pub beta: Vec<f64>,
 }
 
@@ -342,10 +342,10 @@ pub struct Kuramoto {
 #[derive(Debug, Args)]
 pub struct OneLayer {
     /// Tokens.
-    #[arg(long, value_delimiter = ',', value_parser = from_two, required = true)]
+    #[arg(long, value_delimiter = ',', value_parser = from_two, required = true, allow_hyphen_values = true)]
     pub n: Vec<usize>,
     /// γ: β = γ log n.
-    #[arg(long, value_delimiter = ',', value_parser = not_negative, required = true)]
+    #[arg(long, value_delimiter = ',', value_parser = not_negative, required = true, allow_hyphen_values = true)]
     pub gamma: Vec<f64>,
     /// Cosine of the inputs.
     #[arg(long, value_delimiter = ',', value_parser = open_share, required = true)]
@@ -356,10 +356,10 @@ pub struct OneLayer {
 #[derive(Debug, Args)]
 pub struct Modes {
     /// Inverse temperatures.
-    #[arg(long, value_delimiter = ',', value_parser = positive, required = true)]
+    #[arg(long, value_delimiter = ',', value_parser = positive, required = true, allow_hyphen_values = true)]
     pub beta: Vec<f64>,
     /// Dimensions.
-    #[arg(long, value_delimiter = ',', value_parser = from_two, default_value = "2")]
+    #[arg(long, value_delimiter = ',', value_parser = from_two, default_value = "2", allow_hyphen_values = true)]
     pub d: Vec<usize>,
 }
 
