@@ -477,7 +477,8 @@ def matrix(seed, replica, purpose, family, d, sharing="replica", cell=None, engi
     stream = Stream(key(seed, purpose, parameters, engine), replica if sharing == "replica" else 0)
     name, arguments, options = taken_apart(family)
     if name == "uniform":
-        return hypercube(1.0, d, d, stream)
+        low, high = map(float, arguments or ("-1", "1"))
+        return [[(high - low) * stream.uniform() + low for _ in range(d)] for _ in range(d)]
     if name == "spectrum":
         oblique = options.get("basis") == "gaussian"
         return (gaussian_spectrum if oblique else haar_spectrum)(arguments, d, stream)
