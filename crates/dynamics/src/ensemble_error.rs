@@ -154,6 +154,12 @@ pub enum EnsembleError {
         /// n × d.
         expected: usize,
     },
+    /// A model that `multiscale` is not for.
+    #[error("`multiscale` is not for this model: {0}")]
+    Multiscale(&'static str),
+    /// Adaptive steps are not shared between replicas.
+    #[error("an ensemble takes fixed steps; adaptive ones are those of a trajectory")]
+    Adaptive,
     /// Instructions this machine lacks.
     #[error("this machine has no {0} instructions")]
     Isa(&'static str),

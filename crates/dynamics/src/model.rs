@@ -114,7 +114,7 @@ impl LayerNorm {
     }
 }
 
-/// The fixed-step integrators.
+/// How time is stepped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Integrator {
     /// The authors' scheme `x ← normalize(x + η A/s)`: no tangent projection, self term kept.
@@ -126,6 +126,8 @@ pub enum Integrator {
         /// Whether x is part of the sum; else `x ← A` (P2 Thm 7).
         residual: bool,
     },
+    /// Adaptive steps, merging, drifts of any smallness: a [`Trajectory`](crate::trajectory::Trajectory), not an ensemble.
+    Multiscale,
 }
 
 /// All replicas in one ensemble share this.
