@@ -126,7 +126,9 @@ pub enum Integrator {
         /// Whether x is part of the sum; else `x ← A` (P2 Thm 7).
         residual: bool,
     },
-    /// Adaptive steps, merging, drifts of any smallness: a [`Trajectory`](crate::trajectory::Trajectory), not an ensemble.
+    /// Adaptive steps for any smooth right side: a [`Trajectory`](crate::trajectory::Trajectory), not an ensemble.
+    Adaptive,
+    /// Adaptive steps, merging, drifts of any smallness: a trajectory too.
     Multiscale,
 }
 
@@ -157,6 +159,14 @@ pub struct Model {
     pub layer_norm: LayerNorm,
     /// Integrator.
     pub integrator: Integrator,
+}
+
+impl Integrator {
+    /// Whether it chooses its steps.
+    #[must_use]
+    pub fn is_adaptive(self) -> bool {
+        matches!(self, Self::Adaptive | Self::Multiscale)
+    }
 }
 
 impl Model {

@@ -54,6 +54,7 @@ fn collapse(trajectory: &mut Trajectory, d: usize, delta: f64) -> Instant {
 }
 
 #[test]
+#[ignore]
 fn scratch() {
     for d in [2, 9] {
         for beta in [1.0, 4.0, 9.0, 50.0, 150.0, 300.0] {
@@ -74,6 +75,7 @@ fn scratch() {
 }
 
 #[test]
+#[ignore]
 fn scratch_many() {
     for (n, d) in [(8, 2), (20, 2), (32, 2), (32, 3), (32, 8)] {
         for beta in [20.0, 50.0, 150.0] {

@@ -68,6 +68,9 @@ impl Costs {
         let evaluations = match model.integrator {
             Integrator::ProjectedEuler | Integrator::Discrete { .. } => 1.0,
             Integrator::Rk4 => 4.0,
+            Integrator::Adaptive => 6.0,
+            // Points merge: half of them are there on average, and a third of the pairs.
+            Integrator::Multiscale => 2.0,
         };
         let step = evaluations * evaluation + pairs * self.observed_pair;
         let observables: f64 = observe.series.iter().map(|observable| weight(*observable, n, observe)).sum();
@@ -84,6 +87,25 @@ impl Costs {
     pub fn sweep(&self, sweep: &Sweep) -> f64 {
         let each: f64 = sweep.cells.iter().map(|cell| self.replica(cell, &sweep.observe)).sum();
         each * f64::from(sweep.replicas)
+    }
+}
+
+/// About how many adaptive steps a replica takes to its horizon, or until nothing moves any more.
+///
+/// `multiscale`: each of n − 1 merges is approached by steps that shrink by a fixed factor, β/5 orders of e^−1 on average at the fifth
+/// root of the tolerance. `adaptive`: steps of order one at that root, of the fastest rate.
+pub(crate) fn adaptive_steps(cell: &Cell) -> f64 {
+    let (n, beta, horizon) = (cell.n() as f64, cell.beta(), cell.horizon());
+    let root = libm::pow(cell.number("tolerance").max(1e-13), -0.2);
+    match cell.text("integrator") {
+        "multiscale" => {
+            let stages = libm::log1p(horizon) + beta.min(libm::log1p(horizon)) * n / 8.0;
+            (0.4 * root * stages).clamp(1.0, 1e9)
+        }
+        _ => {
+            let fastest = if cell.text("normalization") == "unnormalized" { libm::exp(beta) } else { 1.0 };
+            (0.4 * root * horizon.max(1.0) * fastest).clamp(1.0, 1e15)
+        }
     }
 }
 

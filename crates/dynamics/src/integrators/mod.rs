@@ -121,7 +121,7 @@ pub(crate) fn integrator(
         model::Integrator::ProjectedEuler => Box::new(projected_euler::ProjectedEuler::new(size)),
         model::Integrator::Rk4 => Box::new(rk4::Rk4::new(size)),
         model::Integrator::Discrete { residual } => Box::new(discrete::Discrete::new(size, residual)),
-        model::Integrator::Multiscale => return Err(EnsembleError::Adaptive),
+        model::Integrator::Adaptive | model::Integrator::Multiscale => return Err(EnsembleError::Adaptive),
     })
 }
 
@@ -129,6 +129,6 @@ pub(crate) fn integrator(
 pub(crate) fn keeps_self_term(name: model::Integrator) -> bool {
     match name {
         model::Integrator::ProjectedEuler | model::Integrator::Discrete { .. } => true,
-        model::Integrator::Rk4 | model::Integrator::Multiscale => false,
+        model::Integrator::Rk4 | model::Integrator::Adaptive | model::Integrator::Multiscale => false,
     }
 }

@@ -22,12 +22,16 @@ pub(super) trait Flow: Send {
     fn ending(&self, state: &[Pack], slope: &[Pack], gaps: &[f64]) -> Option<Ending>;
     /// The points that move, `[point][coordinate]`, into `out`.
     fn points(&mut self, state: &[Pack], out: &mut Vec<f64>);
+    /// Whether a state in which nothing moves above the tolerance, step after step of one length, is one of rest.
+    fn rests(&self) -> bool;
     /// Packs of a state.
     fn packs(&self) -> usize;
     /// Number of points that move.
     fn count(&self) -> usize;
     /// The point that each token is part of.
     fn members(&self) -> &[u32];
+    /// Whether [`merge`](Self::merge) would find any.
+    fn is_due_to_merge(&self, gaps: &[f64]) -> bool;
     /// Makes points that are one to every observer one. `gaps` are 1 − ⟨x_i, x_j⟩ of the points, i < j. Says whether any were.
     fn merge(&mut self, state: &mut Vec<Pack>, gaps: &[f64]) -> bool;
     /// What beside the state a checkpoint keeps: masses of the points.

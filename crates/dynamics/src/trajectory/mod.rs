@@ -1,4 +1,4 @@
-//! One replica by adaptive steps: the integrator `multiscale`.
+//! One replica by adaptive steps: the integrators `adaptive` and `multiscale`.
 //!
 //! A [`Trajectory`] takes steps as long as the tolerance allows ([`dormand_prince`], [`controller`]) through an equation that it knows as a
 //! [`flow`], and shows the state anywhere within its last step. The observers step it, look for what crossed a threshold, and let points
@@ -15,23 +15,30 @@
 mod controller;
 mod dormand_prince;
 mod flow;
+mod general;
 mod multiscale;
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::attention::weights;
 use crate::clock::Instant;
 use crate::ensemble::Start;
 use crate::ensemble_error::EnsembleError;
-use crate::model::{Geometry, LayerNorm, Mask, Model, Normalization, System};
-use crate::parameters::{Operator, QueryKey};
+use crate::model::{Geometry, Integrator, LayerNorm, Mask, Model, Normalization, System};
+use crate::parameters::{Operator, Parameters, QueryKey};
 use crate::simd::{Isa, Pack};
 use controller::Controller;
 use dormand_prince::{DormandPrince, EVALUATIONS};
 use flow::Flow;
+use general::General;
 use multiscale::Multiscale;
 
 /// Longest step, in t: a horizon of 1e300 is still reached without overflow.
 const LONGEST: f64 = 1e301;
+/// Quiet steps after which a replica is at rest.
+const QUIET: u32 = 20;
 /// Attempts at one step before the replica is given up.
 const ATTEMPTS: u32 = 500;
 
@@ -61,7 +68,11 @@ pub struct Trajectory {
     gaps: Vec<f64>,
     /// Room for a state between.
     between: Vec<Pack>,
-    d: usize,
+    model: Model,
+    beta: f64,
+    parameters: Arc<Parameters>,
+    /// Steps in a row in which nothing moved above the tolerance, and which did not grow.
+    quiet: u32,
     steps: u64,
     evaluations: u64,
     ending: Option<Ending>,
@@ -77,6 +88,8 @@ pub struct TrajectoryState {
     next: f64,
     time: Instant,
     controller: Controller,
+    /// Steps in a row in which nothing moved above the tolerance, and which did not grow.
+    quiet: u32,
     steps: u64,
     evaluations: u64,
     ending: Option<Ending>,
@@ -106,11 +119,22 @@ impl Trajectory {
         let mut checked = start.clone();
         checked.step = 0.0;
         crate::ensemble::check(model, std::slice::from_ref(&checked), isa)?;
-        let flow = multiscale(model, start, isa)?;
-        let (mut stepper, d) = (DormandPrince::new(isa), model.d);
-        stepper.after = flow.state(&start.tokens);
+        let mut stepper = DormandPrince::new(isa);
+        let flow: Box<dyn Flow> = match model.integrator {
+            Integrator::Multiscale => {
+                let flow = multiscale(model, start, isa)?;
+                stepper.after = flow.state(&start.tokens);
+                Box::new(flow)
+            }
+            Integrator::Adaptive => {
+                let flow = General::new(model, start, isa)?;
+                stepper.after = flow.state(start);
+                Box::new(flow)
+            }
+            _ => return Err(EnsembleError::Adaptive),
+        };
         let mut trajectory = Self {
-            flow: Box::new(flow),
+            flow,
             stepper,
             controller: Controller::new(),
             tolerance,
@@ -120,7 +144,10 @@ impl Trajectory {
             points: Vec::new(),
             gaps: Vec::new(),
             between: Vec::new(),
-            d,
+            model: model.clone(),
+            beta: start.beta,
+            parameters: Arc::clone(&start.parameters),
+            quiet: 0,
             steps: 0,
             evaluations: 0,
             ending: None,
@@ -136,6 +163,7 @@ impl Trajectory {
     /// Computes what belongs to the current state but its slope is not there yet.
     fn begin(&mut self) {
         self.stepper.begin(&mut *self.flow, self.time.time());
+        self.between.resize(self.stepper.after.len(), Pack::ZERO);
         self.evaluations += 1;
         self.time_before = self.time;
         self.look();
@@ -144,7 +172,7 @@ impl Trajectory {
     /// Brings points, gaps and ending up to date.
     fn look(&mut self) {
         self.flow.points(&self.stepper.after, &mut self.points);
-        let (count, d, points) = (self.flow.count(), self.d, &self.points);
+        let (count, d, points) = (self.flow.count(), self.model.shown().1, &self.points);
         self.gaps.clear();
         for i in 0..count {
             self.gaps.extend((i + 1..count).map(|j| gap(points, d, i, j)));
@@ -181,12 +209,34 @@ impl Trajectory {
                 self.time = self.time.later(length * self.flow.unit());
                 self.steps += 1;
                 self.look();
+                if self.flow.rests() {
+                    self.listen(length);
+                }
                 return;
             }
         }
         self.stepper.turn_back();
         self.time_before = self.time;
         self.ending = Some(Ending::Failed);
+    }
+
+    /// Explicit steps towards a state of rest do not grow, as the system's fast rates bound them, and jitter below the tolerance: after
+    /// enough of them nothing moves any more that this tolerance could see.
+    fn listen(&mut self, length: f64) {
+        let (before, after) = (&self.stepper.before, &self.stepper.after);
+        let moved = self.between.iter_mut().zip(before.iter().zip(after));
+        moved.for_each(|(moved, (a, b))| *moved = Pack(std::array::from_fn(|lane| b.0[lane] - a.0[lane])));
+        let is_quiet = self.flow.worth(before, &self.between) <= self.tolerance && self.next < 2.0 * length;
+        self.quiet = if is_quiet { self.quiet + 1 } else { 0 };
+        if self.quiet >= QUIET {
+            self.ending = Some(Ending::Stationary);
+        }
+    }
+
+    /// Whether [`merge`](Self::merge) would make points one.
+    #[must_use]
+    pub fn is_due_to_merge(&self) -> bool {
+        self.ending.is_none() && self.flow.is_due_to_merge(&self.gaps)
     }
 
     /// Makes points that no observer can tell apart one. Says whether there were any; the last step cannot be looked into then.
@@ -247,6 +297,24 @@ impl Trajectory {
         self.flow.members()
     }
 
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The matrices.
+    #[must_use]
+    pub fn parameters(&self) -> Arc<Parameters> {
+        Arc::clone(&self.parameters)
+    }
+
+    /// `w_ij` at n tokens, row-major, for each head n × n numbers: as [`Ensemble`](crate::ensemble::Ensemble) has them.
+    #[must_use]
+    pub fn attention_weights(&self, tokens: &[f64]) -> Vec<Vec<f64>> {
+        self.parameters.heads.iter().map(|head| weights(&self.model, self.beta, head, tokens)).collect()
+    }
+
     /// The points of the current state, `[point][coordinate]`.
     #[must_use]
     pub fn points(&self) -> &[f64] {
@@ -266,7 +334,6 @@ impl Trajectory {
         } else if share <= 0.0 {
             self.flow.points(&self.stepper.before, out);
         } else {
-            self.between.resize(self.stepper.after.len(), Pack::ZERO);
             self.stepper.between(share, &mut self.between);
             self.flow.settle(&mut self.between);
             self.flow.points(&self.between, out);
@@ -283,6 +350,7 @@ impl Trajectory {
             next: self.next,
             time: self.time,
             controller: self.controller,
+            quiet: self.quiet,
             steps: self.steps,
             evaluations: self.evaluations,
             ending: self.ending,
@@ -302,10 +370,11 @@ impl Trajectory {
     ) -> Result<Self, EnsembleError> {
         let mut trajectory = Self::new(model, start, tolerance, isa)?;
         let count = state.masses.len();
-        let fits = state.members.len() == model.n
-            && (1..=model.n).contains(&count)
+        let n = model.shown().0;
+        let fits = state.members.len() == n
+            && (1..=n).contains(&count)
             && state.members.iter().all(|member| (*member as usize) < count);
-        let (found, expected) = (state.members.len(), model.n);
+        let (found, expected) = (state.members.len(), n);
         if !fits {
             return Err(EnsembleError::State { lane: 0, found, expected });
         }
@@ -322,9 +391,18 @@ impl Trajectory {
         trajectory.ending = state.ending;
         trajectory.controller = state.controller;
         trajectory.next = state.next;
+        trajectory.quiet = state.quiet;
         trajectory.steps = state.steps;
         trajectory.evaluations = state.evaluations;
         Ok(trajectory)
+    }
+}
+
+impl std::fmt::Debug for Trajectory {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { time, steps, ending, .. } = self;
+        let mut shown = formatter.debug_struct("Trajectory");
+        shown.field("time", time).field("steps", steps).field("ending", ending).finish_non_exhaustive()
     }
 }
 

@@ -163,6 +163,11 @@ impl Flow for Multiscale {
         self.write_rows(state, out);
     }
 
+    /// Here it is one of a metastable state, and [`ending`](Self::ending) knows rest from slowness.
+    fn rests(&self) -> bool {
+        false
+    }
+
     fn packs(&self) -> usize {
         self.d * self.force.len()
     }
@@ -173,6 +178,10 @@ impl Flow for Multiscale {
 
     fn members(&self) -> &[u32] {
         &self.members
+    }
+
+    fn is_due_to_merge(&self, gaps: &[f64]) -> bool {
+        gaps.iter().any(|gap| *gap <= merging::ONE)
     }
 
     fn merge(&mut self, state: &mut Vec<Pack>, gaps: &[f64]) -> bool {
