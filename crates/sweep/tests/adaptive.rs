@@ -4,6 +4,7 @@ use std::cell::Cell as Counter;
 
 use metasweep_dynamics::simd::Isa;
 use metasweep_metastability::record::{End, ReplicaRecord};
+use metasweep_metastability::theory::equiangular::Equiangular;
 use metasweep_metastability::theory::pair_collapse::pair_collapse_time;
 use metasweep_dynamics::model::Normalization;
 use metasweep_sweep::chunk::Segment;
@@ -63,16 +64,6 @@ d = 2
 beta = 1
 geometry = ["circle", "euclidean", "rescaled", "sphere"]
 horizon = 4
-integrator = "adaptive"
-sample = { count = 5 }
-
-[[grid]]
-n = 4
-d = 4
-beta = 2
-geometry = "equiangular"
-initial = "orthonormal"
-horizon = 40
 integrator = "adaptive"
 sample = { count = 5 }
 
@@ -180,7 +171,9 @@ merges = true
             assert!((found / exact(delta) - 1.0).abs() < 1e-7, "{} {delta}: {found}", cell.canonical());
         }
         assert_eq!(record.end, End::Collapsed);
-        assert_eq!(record.series, [2.0, 1.0, 0.0, 1.0]);
+        // Clusters at both δ; the cosine of right angles to the rounding of 1 − cos.
+        assert_eq!(record.series[..4], [2.0, 1.0, 2.0, 1.0]);
+        assert!(record.series[4].abs() <= f64::EPSILON && record.series[5] == 1.0);
         // One plateau of two clusters up to δ_hi, one of one from δ_lo to the horizon.
         let high = f64::min(1e-2, 2.0 / cell.beta());
         let [first, last] = &record.plateaus[..] else { panic!("{:?}", record.plateaus) };
@@ -190,6 +183,29 @@ merges = true
         // What lies between is of order one, however late it is, and known as well.
         let (found, exact) = (record.merges[0].t, exact(1e-4 * high));
         assert!((found / exact - 1.0).abs() < 1e-7, "{found} {exact}");
+    }
+}
+
+/// Equal cosines by `adaptive`, against the scalar equation's integral; and tokens with the same cosines.
+#[test]
+fn equal_cosines_follow_their_equation() {
+    let sweep = parse(
+        "name = \"cosines\"\nseed = 1\nreplicas = 1\n[[grid]]\nn = [2, 5]\nd = 6\nbeta = [0, 4]\n\
+         geometry = [\"equiangular\", \"sphere\"]\ninitial = \"orthonormal\"\n\
+         normalization = [\"softmax\", \"unnormalized\"]\n\
+         [time]\nhorizon = 60\nintegrator = \"adaptive\"\ntolerance = 1e-10\nsample = { count = 4 }\n\
+         [observe]\nseries = [\"mean_cosine\"]\n",
+    );
+    for (index, cell) in sweep.cells.iter().enumerate() {
+        let normalization = match cell.text("normalization") {
+            "softmax" => Normalization::Softmax,
+            _ => Normalization::Unnormalized,
+        };
+        let record = &run(&sweep, index as u32, 0..1, Isa::widest())[0];
+        let exact = Equiangular::new(cell.n(), cell.beta(), normalization).time(1.0, 1e-3);
+        let found = record.collapse_time[0].expect("collapsed");
+        // A local error of 1e-10 in each of some hundred steps, worth 1e-10/δ of the last time unit.
+        assert!((found / exact - 1.0).abs() < 1e-6, "{} {found} {exact}", cell.canonical());
     }
 }
 
