@@ -163,7 +163,7 @@ impl<'a> Lookout<'a> {
             self.shown.fill(trajectory, trajectory.points(), trajectory.time(), self.between_moments());
         }
         let mut records = {
-            let system = Seen { trajectory, rows: &self.shown.rows };
+            let system = Seen { trajectory, shown: &self.shown };
             let scene = self.shown.scene(trajectory, &system, self.isa, 0, true);
             self.recorder.conclude(self.watch, &scene)
         };
@@ -188,7 +188,7 @@ impl<'a> Lookout<'a> {
             Ending::Stationary => self.show(trajectory, trajectory.points(), now, number, 1),
             Ending::Underflow | Ending::Failed => {
                 self.show(trajectory, trajectory.points(), now, number, 0);
-                let system = Seen { trajectory, rows: &self.shown.rows };
+                let system = Seen { trajectory, shown: &self.shown };
                 let scene = self.shown.scene(trajectory, &system, self.isa, 0, ending == Ending::Underflow);
                 if ending == Ending::Underflow {
                     self.recorder.underflow(&scene);
@@ -211,7 +211,7 @@ impl<'a> Lookout<'a> {
 
     fn show(&mut self, trajectory: &Trajectory, points: &[f64], time: Instant, number: u64, stationary: u8) {
         self.shown.fill(trajectory, points, time, number);
-        let system = Seen { trajectory, rows: &self.shown.rows };
+        let system = Seen { trajectory, shown: &self.shown };
         let scene = self.shown.scene(trajectory, &system, self.isa, stationary, true);
         self.recorder.record(self.watch, &scene);
     }
@@ -371,7 +371,7 @@ impl Shown {
 /// The particle system at a state of its trajectory.
 struct Seen<'a> {
     trajectory: &'a Trajectory,
-    rows: &'a [f64],
+    shown: &'a Shown,
 }
 
 impl System for Seen<'_> {
@@ -379,6 +379,6 @@ impl System for Seen<'_> {
         self.trajectory.parameters()
     }
     fn attention_weights(&self, _: usize) -> Vec<Vec<f64>> {
-        self.trajectory.attention_weights(self.rows)
+        self.trajectory.attention_weights(&self.shown.rows, self.shown.time.time())
     }
 }

@@ -74,6 +74,7 @@ tolerance = 1e-7
 series = ["clusters", "mean_cosine", "min_cosine", "energy", "order", "leaders"]
 merges = true
 snapshots = { replicas = 1, times = [0.0, 1.0, 3.5] }
+attention = { replicas = 1, times = [2.0] }
 "#,
     )
 }

@@ -68,8 +68,9 @@ impl General {
         }
     }
 
-    fn clock(t: f64) -> Clock {
-        Clock { layer: 0, time: Pack::splat(t), step: Pack::ZERO }
+    /// Only the ratio of a step to the field's own counts: a step of 1.
+    pub fn clock(t: f64) -> Clock {
+        Clock { layer: 0, time: Pack::splat(t), step: Pack::splat(1.0) }
     }
 
     /// The largest of a vector's parts, token by token: chords and angles times β where that is above 1; in R^d lengths and for

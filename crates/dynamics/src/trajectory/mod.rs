@@ -26,8 +26,9 @@ use crate::attention::weights;
 use crate::clock::Instant;
 use crate::ensemble::Start;
 use crate::ensemble_error::EnsembleError;
+use crate::geometry::rescaled::scored;
 use crate::model::{Geometry, Integrator, LayerNorm, Mask, Model, Normalization, System};
-use crate::parameters::{Operator, Parameters, QueryKey};
+use crate::parameters::{Head, Operator, Parameters, QueryKey};
 use crate::simd::{Isa, Pack};
 use controller::Controller;
 use dormand_prince::{DormandPrince, EVALUATIONS};
@@ -309,10 +310,18 @@ impl Trajectory {
         Arc::clone(&self.parameters)
     }
 
-    /// `w_ij` at n tokens, row-major, for each head n × n numbers: as [`Ensemble`](crate::ensemble::Ensemble) has them.
+    /// `w_ij` at n tokens, row-major, and time t, for each head n × n numbers: as [`Ensemble`](crate::ensemble::Ensemble) has them.
     #[must_use]
-    pub fn attention_weights(&self, tokens: &[f64]) -> Vec<Vec<f64>> {
-        self.parameters.heads.iter().map(|head| weights(&self.model, self.beta, head, tokens)).collect()
+    pub fn attention_weights(&self, tokens: &[f64], t: f64) -> Vec<Vec<f64>> {
+        let of = |head: &Head| {
+            if self.model.geometry != Geometry::Rescaled {
+                return weights(&self.model, self.beta, head, tokens);
+            }
+            let clock = General::clock(t);
+            let (points, scale) = scored(&head.value, false, &clock, 0, tokens, self.model.d);
+            weights(&self.model, self.beta * scale, head, &points)
+        };
+        self.parameters.heads.iter().map(of).collect()
     }
 
     /// The points of the current state, `[point][coordinate]`.
