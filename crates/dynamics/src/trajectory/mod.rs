@@ -203,7 +203,7 @@ impl Trajectory {
             let length = self.next;
             let error = self.stepper.attempt(&mut *self.flow, self.time.time(), length) / self.tolerance;
             self.evaluations += EVALUATIONS;
-            let (factor, good) = self.controller.judge(error);
+            let (factor, good) = self.controller.judge(length, error);
             self.next = self.capped(length * factor);
             if good {
                 self.time_before = self.time;
