@@ -45,6 +45,10 @@ impl Kernel for Pull<'_> {
                 2 => self.few::<L, 2>(group),
                 3 => self.few::<L, 3>(group),
                 4 => self.few::<L, 4>(group),
+                5 => self.few::<L, 5>(group),
+                6 => self.few::<L, 6>(group),
+                7 => self.few::<L, 7>(group),
+                8 => self.few::<L, 8>(group),
                 _ => self.many::<L>(group),
             }
         }
