@@ -208,7 +208,7 @@ mod tests {
     /// A number as a multiple of 2^−200.
     fn exact(number: f64) -> BigInt {
         let bits = number.abs().to_bits();
-        let (exponent, mantissa) = ((bits >> 52) as i64, bits & ((1 << 52) - 1) | 1 << 52);
+        let (exponent, mantissa) = ((bits >> 52).cast_signed(), bits & ((1 << 52) - 1) | 1 << 52);
         let shift = exponent - 1075 + 200;
         let size =
             if shift >= 0 { BigInt::from(mantissa) << shift } else { BigInt::from(mantissa) >> -shift };

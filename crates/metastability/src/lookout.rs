@@ -224,11 +224,8 @@ impl<'a> Lookout<'a> {
         }
         let count = trajectory.count();
         let first = self.picture(count, &self.before);
-        let last = if end < 1.0 {
-            self.picture_at(trajectory, end)
-        } else {
-            self.picture(count, trajectory.gaps())
-        };
+        let last =
+            if end < 1.0 { self.picture_at(trajectory, end) } else { self.picture(count, trajectory.gaps()) };
         self.locate(trajectory, (0.0, &first), (end, &last), &mut changes);
         changes.dedup();
         changes
@@ -300,8 +297,7 @@ impl<'a> Lookout<'a> {
             return Picture { low: nothing(), held: nothing(), resolved: false, reached };
         }
         let low = Partition::components(count, close(watch.joined()));
-        let held =
-            if watch.merges { Partition::components(count, close(watch.held())) } else { nothing() };
+        let held = if watch.merges { Partition::components(count, close(watch.held())) } else { nothing() };
         let resolved = close(watch.apart()).all(|(i, j)| low.together(i, j));
         Picture { low, held, resolved, reached }
     }

@@ -25,7 +25,9 @@ fn uniform(n: usize, d: usize, seed: u8) -> Vec<f64> {
     let mut tokens: Vec<f64> = (0..n * d).map(|_| stream.normal()).collect();
     for token in tokens.chunks_exact_mut(d) {
         let length = token.iter().map(|x| x * x).sum::<f64>().sqrt();
-        token.iter_mut().for_each(|x| *x /= length);
+        for x in token {
+            *x /= length;
+        }
     }
     tokens
 }
@@ -73,7 +75,9 @@ fn times() {
                 evaluations += run.evaluations();
             }
             let each = begun.elapsed().as_secs_f64() * 100.0;
-            println!("d {d}, tolerance {tolerance:e}: {each} ms, {steps} steps and {evaluations} evaluations for 10");
+            println!(
+                "d {d}, tolerance {tolerance:e}: {each} ms, {steps} steps and {evaluations} evaluations for 10"
+            );
         }
     }
 }
@@ -119,7 +123,8 @@ fn small_fixed_steps_lead_to_the_same_tokens() {
         (6, 3, 4.0, Normalization::Unnormalized),
         (12, 5, 2.0, Normalization::Softmax),
     ] {
-        let (tokens, step) = (uniform(n, d, 5), if normalization == Normalization::Softmax { 0.02 } else { 4e-4 });
+        let (tokens, step) =
+            (uniform(n, d, 5), if normalization == Normalization::Softmax { 0.02 } else { 4e-4 });
         let fixed = Model { integrator: Integrator::Rk4, ..model(n, d, normalization) };
         let from = Start { step, ..start(beta, tokens.clone()) };
         let mut ensemble = Ensemble::new(&fixed, &[from], Isa::widest()).expect("a start");
@@ -206,9 +211,11 @@ fn one_weighted_token_is_two_that_have_met() {
 /// Tokens in another order make the same run to rounding; the machine's instructions to the bit.
 #[test]
 fn order_and_instructions_do_not_matter() {
-    for (n, d, normalization) in
-        [(13, 2, Normalization::Softmax), (11, 7, Normalization::Unnormalized), (9, 4, Normalization::Softmax)]
-    {
+    for (n, d, normalization) in [
+        (13, 2, Normalization::Softmax),
+        (11, 7, Normalization::Unnormalized),
+        (9, 4, Normalization::Softmax),
+    ] {
         let (beta, tokens) = (40.0, uniform(n, d, 9));
         let model = model(n, d, normalization);
         let turned: Vec<f64> = tokens.chunks_exact(d).rev().flatten().copied().collect();
@@ -243,7 +250,8 @@ fn saved_states_go_on_bit_equal() {
             run.advance();
         }
         if places.uniform() < 0.2 {
-            parts = Trajectory::restore(&model, &start, 1e-7, &parts.save(), Isa::Portable).expect("its state");
+            parts =
+                Trajectory::restore(&model, &start, 1e-7, &parts.save(), Isa::Portable).expect("its state");
         }
         assert_eq!(parts.save(), whole.save());
     }

@@ -482,7 +482,9 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         keys: &["integrator", "beta"],
-        broken: |cell| is_multiscale(cell) && name(cell, "model") == "mean_shift" && number(cell, "beta") <= 0.0,
+        broken: |cell| {
+            is_multiscale(cell) && name(cell, "model") == "mean_shift" && number(cell, "beta") <= 0.0
+        },
         reason: "at β = 0 the kernel of mean shift is flat and nothing moves",
         instead: "take β > 0",
     },

@@ -97,16 +97,12 @@ impl Costs {
 pub(crate) fn adaptive_steps(cell: &Cell) -> f64 {
     let (n, beta, horizon) = (cell.n() as f64, cell.beta(), cell.horizon());
     let root = libm::pow(cell.number("tolerance").max(1e-13), -0.2);
-    match cell.text("integrator") {
-        "multiscale" => {
-            let stages = libm::log1p(horizon) + beta.min(libm::log1p(horizon)) * n / 8.0;
-            (0.4 * root * stages).clamp(1.0, 1e9)
-        }
-        _ => {
-            let fastest = if cell.text("normalization") == "unnormalized" { libm::exp(beta) } else { 1.0 };
-            (0.4 * root * horizon.max(1.0) * fastest).clamp(1.0, 1e15)
-        }
+    if cell.text("integrator") == "multiscale" {
+        let stages = libm::log1p(horizon) + beta.min(libm::log1p(horizon)) * n / 8.0;
+        return (0.4 * root * stages).clamp(1.0, 1e9);
     }
+    let fastest = if cell.text("normalization") == "unnormalized" { libm::exp(beta) } else { 1.0 };
+    (0.4 * root * horizon.max(1.0) * fastest).clamp(1.0, 1e15)
 }
 
 /// How much dearer than one look at each pair an observable is.

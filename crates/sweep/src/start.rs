@@ -295,9 +295,12 @@ pub(crate) fn watch(cell: &Cell, observe: &Observe) -> Watch {
         moments.dedup();
     }
     // Where steps are adaptive, states are numbered after the moments (see `metasweep_metastability::lookout`).
-    let state_at = |t: &f64| match cell.is_adaptive() {
-        true => 2 * moments.partition_point(|moment| moment < t) as u64 + 1,
-        false => steps_until(*t, cell.step),
+    let state_at = |t: &f64| {
+        if cell.is_adaptive() {
+            2 * moments.partition_point(|moment| moment < t) as u64 + 1
+        } else {
+            steps_until(*t, cell.step)
+        }
     };
     let speed = match model(cell).system {
         System::Attention => 1.0,

@@ -2,11 +2,11 @@
 
 use std::cell::Cell as Counter;
 
+use metasweep_dynamics::model::Normalization;
 use metasweep_dynamics::simd::Isa;
 use metasweep_metastability::record::{End, ReplicaRecord};
 use metasweep_metastability::theory::equiangular::Equiangular;
 use metasweep_metastability::theory::pair_collapse::pair_collapse_time;
-use metasweep_dynamics::model::Normalization;
 use metasweep_sweep::chunk::Segment;
 use metasweep_sweep::replay;
 use metasweep_sweep::simulate::{Checkpoint, simulate};
@@ -127,10 +127,8 @@ fn a_replay_is_the_run() {
     let sweep = mixed();
     for (index, cell) in sweep.cells.iter().enumerate() {
         let record = &run(&sweep, index as u32, 0..1, Isa::widest())[0];
-        let frames =
-            replay::trajectory(&sweep, cell, 0, &[3.5, 0.0, 1.0], Isa::Portable).expect("drawn");
-        let shown: Vec<f64> =
-            [1, 2, 0].iter().flat_map(|at: &usize| frames[*at].tokens.clone()).collect();
+        let frames = replay::trajectory(&sweep, cell, 0, &[3.5, 0.0, 1.0], Isa::Portable).expect("drawn");
+        let shown: Vec<f64> = [1, 2, 0].iter().flat_map(|at: &usize| frames[*at].tokens.clone()).collect();
         assert_eq!(record.tokens, shown, "{}", cell.canonical());
     }
 }
@@ -235,7 +233,8 @@ fn ends() {
     assert_eq!(deep.series[0], 2.0);
     assert!(deep.series[1].is_nan() && deep.series[2].is_nan());
     // e^β is no number: USA has no unit of time.
-    let large = end("n = 2\nd = 2\nbeta = 720\ninitial = \"angles(0, 0.1)\"\nnormalization = \"unnormalized\"");
+    let large =
+        end("n = 2\nd = 2\nbeta = 720\ninitial = \"angles(0, 0.1)\"\nnormalization = \"unnormalized\"");
     assert_eq!(large.end, End::Underflow);
     let near = end("n = 2\nd = 2\nbeta = 720\ninitial = \"angles(0, 0.1)\"");
     assert_eq!(near.end, End::Collapsed);
@@ -248,8 +247,7 @@ fn a_short_horizon_censors_and_is_hit() {
          [time]\nintegrator = \"multiscale\"\ntolerance = 1e-8\nsample = [0.0, 1.0, 1e4, 1e5]\n\
          [observe]\nseries = [\"clusters\", \"min_cosine\", \"energy\"]\nlevel = \"replica\"\nmerges = true\n",
     );
-    let (short, long) =
-        (run(&sweep, 0, 0..8, Isa::widest()), run(&sweep, 1, 0..8, Isa::widest()));
+    let (short, long) = (run(&sweep, 0, 0..8, Isa::widest()), run(&sweep, 1, 0..8, Isa::widest()));
     for (short, long) in short.iter().zip(&long) {
         assert_eq!(short.end, End::Horizon);
         // The same trajectory, whatever the horizon.

@@ -113,10 +113,7 @@ pub(crate) trait Integrator: Send {
 ///
 /// # Errors
 /// If its steps are adaptive.
-pub(crate) fn integrator(
-    name: model::Integrator,
-    size: usize,
-) -> Result<Box<dyn Integrator>, EnsembleError> {
+pub(crate) fn integrator(name: model::Integrator, size: usize) -> Result<Box<dyn Integrator>, EnsembleError> {
     Ok(match name {
         model::Integrator::ProjectedEuler => Box::new(projected_euler::ProjectedEuler::new(size)),
         model::Integrator::Rk4 => Box::new(rk4::Rk4::new(size)),

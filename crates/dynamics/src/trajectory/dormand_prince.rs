@@ -26,15 +26,8 @@ const WEIGHTS: [&[f64]; STAGES - 1] = [
     &[35.0 / 384.0, 0.0, 500.0 / 1113.0, 125.0 / 192.0, -2187.0 / 6784.0, 11.0 / 84.0],
 ];
 /// Order 5 less order 4.
-const ERROR: [f64; STAGES] = [
-    71.0 / 57600.0,
-    0.0,
-    -71.0 / 16695.0,
-    71.0 / 1920.0,
-    -17253.0 / 339_200.0,
-    22.0 / 525.0,
-    -1.0 / 40.0,
-];
+const ERROR: [f64; STAGES] =
+    [71.0 / 57600.0, 0.0, -71.0 / 16695.0, 71.0 / 1920.0, -17253.0 / 339_200.0, 22.0 / 525.0, -1.0 / 40.0];
 /// Of the continuous extension.
 const DENSE: [f64; STAGES] = [
     -12_715_105_075.0 / 11_282_082_432.0,
@@ -153,8 +146,7 @@ impl DormandPrince {
             for lane in 0..LANES {
                 let (from, to) = (self.before[at].0[lane], self.after[at].0[lane]);
                 let [third, fourth, fifth] = self.dense.each_ref().map(|numbers| numbers[at].0[lane]);
-                out.0[lane] =
-                    from + share * ((to - from) + rest * (third + share * (fourth + rest * fifth)));
+                out.0[lane] = from + share * ((to - from) + rest * (third + share * (fourth + rest * fifth)));
             }
         }
     }

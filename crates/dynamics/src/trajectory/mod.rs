@@ -388,8 +388,7 @@ impl Trajectory {
             return Err(EnsembleError::State { lane: 0, found, expected });
         }
         trajectory.flow.restore(&state.members, &state.masses);
-        trajectory.stepper.after =
-            state.state.iter().map(|bits| Pack(bits.map(f64::from_bits))).collect();
+        trajectory.stepper.after = state.state.iter().map(|bits| Pack(bits.map(f64::from_bits))).collect();
         let numbers = trajectory.stepper.after.len();
         if numbers != trajectory.flow.packs() {
             return Err(EnsembleError::State { lane: 0, found: numbers, expected: trajectory.flow.packs() });

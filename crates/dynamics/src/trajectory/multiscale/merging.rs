@@ -67,7 +67,9 @@ pub(super) fn means(rows: &[f64], masses: &[f64], number: &[u32], d: usize) -> (
     for (mean, parts) in means.chunks_exact_mut(d).zip(parts) {
         if parts > 1 {
             let length = mean.iter().fold(0.0, |sum, x| sum + x * x).sqrt();
-            mean.iter_mut().for_each(|x| *x /= length);
+            for x in mean {
+                *x /= length;
+            }
         }
     }
     (means, sums)

@@ -55,9 +55,8 @@ impl Multiscale {
     pub fn state(&self, rows: &[f64]) -> Vec<Pack> {
         let blocks = self.force.len();
         let number = |c: usize, point: usize| rows.get(point * self.d + c).copied().unwrap_or(rows[c]);
-        let pack = |at: usize| {
-            Pack(std::array::from_fn(|lane| number(at / blocks, at % blocks * LANES + lane)))
-        };
+        let pack =
+            |at: usize| Pack(std::array::from_fn(|lane| number(at / blocks, at % blocks * LANES + lane)));
         (0..self.d * blocks).map(pack).collect()
     }
 
@@ -87,7 +86,15 @@ impl Multiscale {
 /// The largest number, or what is not finite.
 fn largest(packs: &[Pack]) -> f64 {
     let numbers = packs.iter().flat_map(|pack| pack.0);
-    numbers.fold(0.0, |largest: f64, x| if x <= largest { largest } else if largest.is_finite() { x } else { largest })
+    numbers.fold(0.0, |largest: f64, x| {
+        if x <= largest {
+            largest
+        } else if largest.is_finite() {
+            x
+        } else {
+            largest
+        }
+    })
 }
 
 impl Flow for Multiscale {
@@ -118,7 +125,9 @@ impl Flow for Multiscale {
     fn settle(&mut self, state: &mut [Pack]) -> bool {
         let mut lengths = self.squares(state);
         let finite = largest(&lengths).is_finite();
-        lengths.iter_mut().for_each(|pack| pack.0.iter_mut().for_each(|square| *square = square.sqrt()));
+        for pack in &mut lengths {
+            pack.0 = pack.0.map(f64::sqrt);
+        }
         for coordinates in state.chunks_exact_mut(lengths.len()) {
             for (x, length) in coordinates.iter_mut().zip(&lengths) {
                 for lane in 0..LANES {

@@ -88,9 +88,7 @@ impl Pull<'_> {
             radial = sums.along[c].mul_add(x[c], radial);
         }
         for c in 0..D {
-            (-radial)
-                .mul_add(x[c], sums.along[c])
-                .store(&mut self.velocity[c * blocks + block], group);
+            (-radial).mul_add(x[c], sums.along[c]).store(&mut self.velocity[c * blocks + block], group);
         }
         (sums.force * scale).store(&mut self.force[block], group);
     }
