@@ -208,6 +208,24 @@ fn equal_cosines_follow_their_equation() {
     }
 }
 
+/// The text that a dataset keeps of its sweep reads back as the same cells, fixed and adaptive steps side by side.
+#[test]
+fn the_canonical_text_reads_back() {
+    let sweep = parse(
+        "name = \"both\"\nseed = 1\nreplicas = 1\n\
+         [[grid]]\nn = [4, 5]\nd = 2\nbeta = [1, 2]\nintegrator = [\"adaptive\", \"multiscale\"]\n\
+         tolerance = [1e-8, 1e-9]\n\
+         [[grid]]\nn = 4\nd = 2\nbeta = 1\nintegrator = [\"rk4\", \"projected_euler\"]\nstep = [0.1, 0.2]\n\
+         [time]\nhorizon = 60\nsample = { count = 4 }\n[observe]\nseries = [\"mean_cosine\"]\n",
+    );
+    assert_eq!(sweep.cells.len(), 16 + 4);
+    let again = parse(&sweep.canonical);
+    assert_eq!(again.cells, sweep.cells);
+    for sweep in [parse(&mixed().canonical), mixed()] {
+        assert_eq!(parse(&sweep.canonical).cells, sweep.cells);
+    }
+}
+
 #[test]
 fn ends() {
     let sweep = |grid: &str| {
