@@ -1,6 +1,6 @@
 """Writes docs/gallery.md: every experiment of the papers beside what the paper shows, in numbers; run it by `docs/make/gallery`.
 
-A section a sweep, in gallery_p0.py … gallery_p3.py: a function from the dataset to lines, registered under the sweep's name.
+A section a sweep, in gallery_p0.py … gallery_p4.py: a function from the dataset to lines, registered under the sweep's name.
 """
 
 import json
@@ -13,13 +13,14 @@ import gallery_p0
 import gallery_p1
 import gallery_p2
 import gallery_p3
+import gallery_p4
 import markdown
 import provenance
 from dataset import Dataset, Refused
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "gallery.md"
-SECTIONS = {**gallery_p0.SECTIONS, **gallery_p1.SECTIONS, **gallery_p2.SECTIONS, **gallery_p3.SECTIONS}
+SECTIONS = {**gallery_p0.SECTIONS, **gallery_p1.SECTIONS, **gallery_p2.SECTIONS, **gallery_p3.SECTIONS, **gallery_p4.SECTIONS}
 
 
 def open_dataset(folder: Path) -> Dataset:

@@ -496,7 +496,8 @@ def matrix(seed, replica, purpose, family, d, sharing="replica", cell=None, head
     stream = matrix_stream(seed, replica, purpose, parameters, engine)
     name, arguments, options = taken_apart(family)
     if name == "uniform":
-        return hypercube(1.0, d, d, stream)
+        low, high = map(float, arguments or ("-1", "1"))
+        return [[(high - low) * stream.uniform() + low for _ in range(d)] for _ in range(d)]
     if name == "spectrum":
         oblique = options.get("basis") == "gaussian"
         return (gaussian_spectrum if oblique else haar_spectrum)(arguments, d, stream)

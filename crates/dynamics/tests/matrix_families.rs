@@ -97,6 +97,8 @@ fn canonical_texts_and_mistakes() {
         ("diag(1,1,-0)", "diag(1, 1, 0)"),
         ("file( v.npy )", "file(v.npy)"),
         ("uniform()", "uniform"),
+        ("uniform(-1,1)", "uniform"),
+        ("uniform(0,1/2)", "uniform(0, 0.5)"),
         ("spectrum(1.350,-.07)", "spectrum(1.35, -0.07)"),
         ("spectrum(1, 0.1 + 0.08i; basis = haar)", "spectrum(1, 0.1+0.08i)"),
         ("spectrum(-i; basis=gaussian)", "spectrum(0-1i; basis=gaussian)"),
@@ -113,6 +115,11 @@ fn canonical_texts_and_mistakes() {
     );
     let error = matrices::parse("query_key", Role::QueryKey).unwrap_err();
     assert!(!error.allowed.contains(&"query_key".to_owned()));
+    for wrong in
+        ["uniform(1)", "uniform(1, 1)", "uniform(2, 1)", "uniform(0, 1, 2)", "uniform(-1e308, 1e308)"]
+    {
+        assert_eq!(matrices::parse(wrong, Role::Value).unwrap_err().position, 8, "{wrong}");
+    }
     assert_eq!(matrices::parse("diag()", Role::Value).unwrap_err().position, 0);
     assert!(matrices::parse("diag(1, 2)", Role::Value).unwrap().check(3).unwrap_err().contains("d = 3"));
     assert!(matrices::parse("file(v.npy)", Role::Value).unwrap().draw(2, &mut stream(), &|_| None).is_err());
@@ -129,6 +136,8 @@ fn uniform_entries() {
                 assert_eq!(drawn[(i, j)], 2.0 * numbers.uniform() - 1.0);
             }
         }
+        let (positive, mut numbers) = (draw("uniform(0.5, 2)", role, d), stream());
+        assert!(positive.transpose().iter().all(|entry| *entry == 1.5 * numbers.uniform() + 0.5));
         // Mean 0 and variance 1/3 of the entries, variance 4/45 of their squares.
         let count = (d * d) as f64;
         let mean = drawn.iter().sum::<f64>() / count;

@@ -120,7 +120,7 @@ pub const USAGES: [&str; 11] = [
     "gaussian",
     "goe",
     "wishart",
-    "uniform",
+    "uniform(a, b)",
     "file(v.npy)",
     "query_key",
     "-query_key",
@@ -136,7 +136,7 @@ pub const FACTOR_USAGES: [&str; 10] = [
     "gaussian(r)",
     "goe",
     "wishart",
-    "uniform",
+    "uniform(a, b)",
     "file(q.npy)",
 ];
 
