@@ -11,6 +11,7 @@
 //! [`feed_forward`] is applied to the sum of the heads, and [`schedule`] says which layer's matrices are at hand.
 #![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
 
+mod dual_newton;
 mod feed_forward;
 mod furnished;
 mod general;
