@@ -194,6 +194,8 @@ fn draws() -> Value {
             layered(Purpose::Key, "gaussian(2)", 3, Sharing::Layer, (3, 12), 7),
             layered(Purpose::FeedForwardWeight, "uniform", 3, Sharing::Layer, (0, 12), 7),
             layered(Purpose::FeedForwardBias, "normal", 6, Sharing::Layer, (0, 12), 7),
+            matrix(Purpose::Value, "uniform(-2, 3)", 3, Sharing::Replica, 7),
+            matrix(Purpose::Key, "uniform(0, 0.3)", 3, Sharing::Replica, 7),
         ],
     })
 }

@@ -43,7 +43,7 @@ use hardmax::Hardmax;
 use heads::{LaneHead, Score};
 pub(crate) use maps::{Apply, LaneMap, gather};
 use schedule::Schedule;
-pub(crate) use sinkhorn::has_plan_without_self;
+pub use sinkhorn::has_plan_without_self;
 use softmax::Softmax;
 use symmetric::Symmetric;
 use unnormalized::Unnormalized;

@@ -30,9 +30,16 @@ pub(crate) fn tolerance(n: usize, largest_score: f64) -> f64 {
     1e-12 + f64::EPSILON * (n as f64 + 4.0 * largest_score)
 }
 
-/// Whether there are weights with w_ii = 0 and these masses (all 1 if empty): no token may have as much mass as all the
-/// others together, but for two tokens of the same mass.
-pub(crate) fn has_plan_without_self(masses: &[f64]) -> bool {
+/// Whether there are doubly stochastic weights with w_ii = 0 and these masses (all 1 if empty): no token may have as much mass as
+/// all the others together, but for two tokens of the same mass.
+///
+/// ```
+/// use metasweep_dynamics::model::has_plan_without_self;
+/// assert!(has_plan_without_self(&[1.0, 2.0, 2.5]) && has_plan_without_self(&[2.0, 2.0]));
+/// assert!(!has_plan_without_self(&[1.0, 2.0, 3.0]));
+/// ```
+#[must_use]
+pub fn has_plan_without_self(masses: &[f64]) -> bool {
     if let [one, other] = masses {
         return one == other;
     }

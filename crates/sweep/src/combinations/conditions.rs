@@ -18,15 +18,6 @@ pub(super) fn masses(cell: &Parameters) -> Vec<f64> {
     frozen::masses(text(cell, "weights")).unwrap_or_default()
 }
 
-/// Whether each token can share out its mass among the others: less than all of theirs, or two of equal mass.
-pub(super) fn is_shared_out(masses: &[f64]) -> bool {
-    if let [one, other] = masses {
-        return one == other;
-    }
-    let total: f64 = masses.iter().sum();
-    masses.iter().all(|mass| *mass < total - mass)
-}
-
 /// Whether heads are named one by one.
 pub(super) fn lists_heads(cell: &Parameters) -> bool {
     text(cell, "heads").starts_with("of(")

@@ -1,7 +1,9 @@
 //! The rules themselves, in the order in which a cell is held to them.
 
+use metasweep_dynamics::model::has_plan_without_self;
+
 use super::conditions::{
-    excludes_self, forgets, is_given, is_on_sphere, is_shared_out, lists_heads, masses, moves_radii, number,
+    excludes_self, forgets, is_given, is_on_sphere, lists_heads, masses, moves_radii, number,
     starts_off_the_sphere,
 };
 use super::{Rule, name, text};
@@ -230,7 +232,7 @@ pub const RULES: &[Rule] = &[
         keys: &["normalization", "exclude_self", "weights"],
         broken: |cell| {
             let is_alone = excludes_self(cell) && text(cell, "normalization") == "sinkhorn";
-            is_alone && !is_shared_out(&masses(cell))
+            is_alone && !has_plan_without_self(&masses(cell))
         },
         reason: "one token has at least the mass of all others together, and cannot share it out among them without itself",
         instead: "take smaller masses, or leave `exclude_self` out",
