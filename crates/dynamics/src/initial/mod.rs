@@ -88,11 +88,13 @@ pub trait InitialLaw: fmt::Debug + Send + Sync {
         true
     }
 
-    /// Whether n tokens in R^d can have this law.
+    /// Whether n tokens in R^d can have this law; if it says nothing of them, any n and d from 1 on.
     ///
     /// # Errors
     /// The mathematical reason why not, one sentence.
-    fn check(&self, n: usize, d: usize) -> Result<(), String>;
+    fn check(&self, n: usize, d: usize) -> Result<(), String> {
+        at_least_one(n, d)
+    }
 
     /// ⟨x_i, x_j⟩ for i ≠ j, if it is the same number for all pairs and replicas: then a start of `geometry = "equiangular"`.
     fn common_cosine(&self) -> Option<f64> {
@@ -100,8 +102,13 @@ pub trait InitialLaw: fmt::Debug + Send + Sync {
     }
 
     /// How to draw if V = c·I and QᵀK = b·I, so that the dynamics depends on the Gram matrix alone.
-    fn construction_in_span(&self, _n: usize, _d: usize) -> Construction {
-        Construction::Direct
+    fn construction_in_span(&self, n: usize, d: usize) -> Construction {
+        if self.has_factor() && d > n { Construction::Bartlett } else { Construction::Direct }
+    }
+
+    /// Whether it can be drawn in the span of its tokens, by a Bartlett factor.
+    fn has_factor(&self) -> bool {
+        false
     }
 
     /// The tokens, n × [`coordinates`](Construction::coordinates), row-major; if the law is [on the

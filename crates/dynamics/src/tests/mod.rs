@@ -6,5 +6,6 @@ mod edges;
 mod furnished;
 mod oracles;
 mod reference;
+mod steep;
 pub mod support;
 mod systems;
