@@ -248,9 +248,8 @@ fn every_rule_has_a_message() {
                 rest.find(&named).map(|at| rest = &rest[at + named.len()..]).is_some()
             })
         };
-        let said = |message: &String| {
-            message.lines().any(|line| line.strip_suffix(&reason).is_some_and(|start| about(start)))
-        };
+        let said =
+            |message: &String| message.lines().any(|line| line.strip_suffix(&reason).is_some_and(about));
         assert!(
             messages.iter().any(said),
             "no file in tests/malformed breaks {:?}: {}",

@@ -54,7 +54,7 @@ fn everything_is_observed() {
     let observe = read("every-observable.toml").observe;
     for observable in Observable::ALL {
         assert!(
-            observe.series.contains(&observable),
+            observe.series.contains(observable),
             "every-observable.toml lacks the series {}",
             observable.name()
         );

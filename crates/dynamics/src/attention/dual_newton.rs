@@ -83,7 +83,9 @@ fn weigh(scores: &[f64], masses: &[f64], columns: &[f64], weights: &mut [f64]) -
         *weight = masses[j] * exp_scalar((scores[j] + columns[j]) - highest);
         sum += *weight;
     }
-    weights.iter_mut().for_each(|weight| *weight /= sum);
+    for weight in weights.iter_mut() {
+        *weight /= sum;
+    }
     -(highest + libm::log(sum))
 }
 
