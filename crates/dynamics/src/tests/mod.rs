@@ -4,6 +4,7 @@ mod bits;
 mod convergence;
 mod edges;
 mod furnished;
+mod invariances;
 mod oracles;
 mod reference;
 mod steep;
