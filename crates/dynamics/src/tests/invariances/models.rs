@@ -95,9 +95,9 @@ pub fn combinations() -> Vec<Choice> {
                 {
                     let model = Model {
                         system,
-                        geometry,
                         normalization,
                         mask,
+                        geometry,
                         layer_norm,
                         integrator,
                         ..Model::new(1, 2)
