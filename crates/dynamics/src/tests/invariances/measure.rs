@@ -49,7 +49,9 @@ pub fn tolerance(case: &Case) -> Option<f64> {
     let mut growth: f64 = 1.0;
     for _ in 0..3 {
         let mut moved = case.clone();
-        moved.start.tokens.iter_mut().for_each(|x| *x += shift * random.normal());
+        for x in &mut moved.start.tokens {
+            *x += shift * random.normal();
+        }
         moved.start.beta *= 1.0 + shift * random.normal();
         if matches!(case.model.geometry, Geometry::Sphere | Geometry::Circle) {
             for x in moved.start.tokens.chunks_mut(case.model.d) {
