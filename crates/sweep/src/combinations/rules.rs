@@ -3,8 +3,8 @@
 use metasweep_dynamics::model::has_plan_without_self;
 
 use super::conditions::{
-    excludes_self, forgets, has_stages, is_given, is_multiscale, is_on_sphere, lists_heads, masses, moves_radii, number,
-    starts_off_the_sphere,
+    excludes_self, forgets, has_stages, is_given, is_multiscale, is_on_sphere, lists_heads, masses,
+    moves_radii, number, starts_off_the_sphere,
 };
 use super::{Rule, name, text};
 
