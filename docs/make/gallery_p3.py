@@ -67,7 +67,9 @@ def centres(dataset: Dataset) -> tuple[str, list[str]]:
     lines = [
         f"n = {n}, β = {beta:g}, separation 4β^(−1/2) = {separation:g}. Strong centres at t = 0: {series['strong_renyi_centres_mean'][0]:.3f}, "
         f"expected (1−(1−p)ⁿ)/p = {expected:.3f}; Rényi centres: {series['renyi_centres_mean'][0]:.3f}, Rényi's constant gives 0.7476·2π/δ = "
-        f"{0.7476 * 2 * np.pi / separation:.3f} for n → ∞. Share of tokens captured, mean and 0.1, 0.9 quantiles:",
+        f"{0.7476 * 2 * np.pi / separation:.3f} for n → ∞ (`metasweep theory renyi` has the number for finite n). The figure shows the shares of tokens captured by Rényi and "
+        "strong Rényi centres growing to nearly all, the strong ones slower and with a wider band; \"captured\" is not defined there, and its values are not printed. "
+        "Share of tokens within δ/2, δ (`_separation`) and β^(−1/2) (`_beta`) of a centre's current place, mean and 0.1, 0.9 quantiles:",
         "",
         "| t | " + " | ".join(f"`{name}`" for name in names) + " |",
         "|---|" + "---|" * len(names),

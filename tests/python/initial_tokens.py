@@ -469,12 +469,31 @@ def solve(a, b, d):
     return b
 
 
-def matrix(seed, replica, purpose, family, d, sharing="replica", cell=None, engine=ENGINE):
-    """The matrix that `purpose` (matrices.value or matrices.query_key) draws from `family`, a list of d rows."""
+def matrix_parameters(family, d, sharing="replica", cell=None, head=0, layer=0):
+    """What the key of a matrix, or of a bias, is made of. The first head is not named, nor a layer that has none of its own."""
     parameters = {"family": family, "d": d, "sharing": sharing}
     if sharing == "cell":
         parameters["cell"] = cell
-    stream = Stream(key(seed, purpose, parameters, engine), replica if sharing == "replica" else 0)
+    if sharing == "layer":
+        parameters["layer"] = layer
+    if head > 0:
+        parameters["head"] = head
+    return parameters
+
+
+def matrix_stream(seed, replica, purpose, parameters, engine=ENGINE):
+    """Of a replica's own matrices, or number 0 of those that it shares."""
+    own = parameters["sharing"] in ("replica", "layer")
+    return Stream(key(seed, purpose, parameters, engine), replica if own else 0)
+
+
+def matrix(seed, replica, purpose, family, d, sharing="replica", cell=None, head=0, layer=0, engine=ENGINE):
+    """The matrix that `purpose` draws from `family`, a list of rows: d of them, r for `gaussian(r)` as Q or K.
+
+    `purpose` is matrices.value, .query_key, .query or .key, or feed_forward.weight; heads and layers count from 0.
+    """
+    parameters = matrix_parameters(family, d, sharing, cell, head, layer)
+    stream = matrix_stream(seed, replica, purpose, parameters, engine)
     name, arguments, options = taken_apart(family)
     if name == "uniform":
         low, high = map(float, arguments or ("-1", "1"))
@@ -482,9 +501,10 @@ def matrix(seed, replica, purpose, family, d, sharing="replica", cell=None, engi
     if name == "spectrum":
         oblique = options.get("basis") == "gaussian"
         return (gaussian_spectrum if oblique else haar_spectrum)(arguments, d, stream)
+    if name == "gaussian" and purpose != "matrices.query_key":
+        rows = int(arguments[0]) if arguments else d
+        return [[stream.normal() for _ in range(d)] for _ in range(rows)]
     g = normals(d, stream)
-    if family == "gaussian" and purpose == "matrices.value":
-        return g
     if family == "goe":
         return [[(g[i][j] + g[j][i]) / math.sqrt(2.0) for j in range(d)] for i in range(d)]
     if family == "gaussian":
@@ -495,6 +515,13 @@ def matrix(seed, replica, purpose, family, d, sharing="replica", cell=None, engi
         raise ValueError(f"{family} is not re-implemented here")
     root = math.sqrt(float(d))
     return [[a / root for a in row] for row in result]
+
+
+def normal_bias(seed, replica, d, sharing="replica", cell=None, layer=0, engine=ENGINE):
+    """b of a feed-forward layer with `bias=normal`: d normals."""
+    parameters = matrix_parameters("normal", d, sharing, cell, 0, layer)
+    stream = matrix_stream(seed, replica, "feed_forward.bias", parameters, engine)
+    return [stream.normal() for _ in range(d)]
 
 
 # ---------------------------------------------------------------- frequencies and noise

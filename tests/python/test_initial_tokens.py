@@ -49,15 +49,18 @@ def draw(golden):
         parameters = {"n": golden["n"], "law": golden["law"]}
         rows = [again.normal_frequencies(seed, replica, golden["n"], golden["law"])]
     else:
-        parameters = {name: golden[name] for name in ("d", "family", "sharing")}
-        rows = again.matrix(seed, replica, golden["purpose"], **parameters, cell=golden["cell"])
-        if golden["cell"]:
-            parameters["cell"] = golden["cell"]
+        about = {name: golden[name] for name in ("d", "family", "sharing", "cell", "head", "layer") if name in golden}
+        parameters = again.matrix_parameters(**about)
+        if golden["purpose"] == "feed_forward.bias":
+            drawn = {name: about[name] for name in about if name not in ("family", "head")}
+            rows = [again.normal_bias(seed, replica, **drawn)]
+        else:
+            rows = again.matrix(seed, replica, golden["purpose"], **about)
     return again.key(seed, golden["purpose"], parameters), flat(rows)
 
 
 def name(golden):
-    about = (golden.get(part) for part in ("initial", "family", "construction", "n", "d"))
+    about = (golden.get(part) for part in ("initial", "family", "construction", "n", "d", "head", "layer"))
     return golden["purpose"] + "-" + "-".join(str(part) for part in about if part is not None)
 
 
@@ -116,3 +119,20 @@ def test_purpose(golden):
     key, values = draw(golden)
     assert key.hex() == golden["key"]
     assert summary(values) == golden["values"]
+
+
+def test_the_key_lines_of_heads_and_layers():
+    """The first head is what a single head would be; a layer is named under `sharing = "layer"` alone. The page has both lines."""
+    single = again.matrix_parameters("goe", 3)
+    assert single == again.matrix_parameters("goe", 3, head=0, layer=5) == {"family": "goe", "d": 3, "sharing": "replica"}
+    assert again.matrix_parameters("goe", 3, "layer", head=2, layer=5) == {
+        "family": "goe", "d": 3, "sharing": "layer", "head": 2, "layer": 5
+    }  # fmt: skip
+    assert "* `head`:" in PAGE and "`layer`:" in PAGE
+
+
+def test_every_purpose_of_the_page_is_in_the_golden_file():
+    """The first column of the table under "Keys" names the purposes."""
+    table = re.search(r"\| purpose \|.*\n\|[-|]+\n((?:\|.*\n)+)", PAGE)[1]
+    purposes = {purpose for line in table.splitlines() for purpose in re.findall(r"`([^`]+)`", line.split("|")[1])}
+    assert purposes == {golden["purpose"] for golden in GOLDEN["draws"]}

@@ -9,21 +9,25 @@ import pytest
 
 from harness import REPOSITORY, assert_same_files, metasweep, mpirun
 
-EVERY = REPOSITORY / "tests/python/sweeps/every-system.toml"
+SWEEPS = REPOSITORY / "tests/python/sweeps"
+EVERY = SWEEPS / "every-system.toml"
+OBSERVABLES = SWEEPS / "every-observable.toml"
 Z = 5.6
 
 
-@pytest.fixture(scope="module")
-def every(tmp_path_factory):
-    out = tmp_path_factory.mktemp("every") / "out"
-    metasweep("run", EVERY, "--out", out, "--threads", 1)
-    return out
+@pytest.fixture(scope="module", params=[EVERY, OBSERVABLES], ids=lambda path: path.stem)
+def every(request, tmp_path_factory):
+    """The sweep, and its dataset by one thread."""
+    out = tmp_path_factory.mktemp(request.param.stem) / "out"
+    metasweep("run", request.param, "--out", out, "--threads", 1)
+    return request.param, out
 
 
 def test_every_replica_is_well(every):
-    replicas = pl.read_parquet(f"{every}/replicas/**/*.parquet")
+    file, out = every
+    replicas = pl.read_parquet(f"{out}/replicas/**/*.parquet")
     assert (replicas["status"] == "ok").all(), replicas.filter(pl.col("status") != "ok").head()
-    assert replicas["cell"].n_unique() >= 80
+    assert replicas["cell"].n_unique() >= (130 if file == EVERY else 17)
 
 
 @pytest.mark.parametrize(
@@ -35,27 +39,31 @@ def test_every_replica_is_well(every):
     ],
 )
 def test_same_bytes(tmp_path, every, arguments, env):
-    metasweep("run", EVERY, "--out", tmp_path / "out", *arguments, env=env)
-    assert_same_files(tmp_path / "out", every)
+    file, out = every
+    metasweep("run", file, "--out", tmp_path / "out", *arguments, env=env)
+    assert_same_files(tmp_path / "out", out)
 
 
 def test_same_bytes_debug_build(tmp_path, every):
-    metasweep("run", EVERY, "--out", tmp_path / "out", "--threads", 2, name="metasweep-debug")
-    assert_same_files(tmp_path / "out", every)
+    file, out = every
+    metasweep("run", file, "--out", tmp_path / "out", "--threads", 2, name="metasweep-debug")
+    assert_same_files(tmp_path / "out", out)
 
 
 def test_same_bytes_on_three_ranks(tmp_path, every):
-    mpirun(3, "run", EVERY, "--out", tmp_path / "out", "--threads", 1, "--chunk-replicas", 4)
-    assert_same_files(tmp_path / "out", every)
+    file, out = every
+    mpirun(3, "run", file, "--out", tmp_path / "out", "--threads", 1, "--chunk-replicas", 4)
+    assert_same_files(tmp_path / "out", out)
 
 
 @pytest.mark.parametrize("failpoint", ["frame.write:3", "compute:10", "seal.rename:2"])
 def test_killed_and_resumed(tmp_path, every, failpoint):
+    file, reference = every
     out = tmp_path / "out"
     env = {"METASWEEP_FAILPOINT": f"{failpoint}=kill"}
-    metasweep("run", EVERY, "--out", out, "--threads", 1, "--chunk-replicas", 4, env=env, code=-9)
-    metasweep("run", EVERY, "--out", out)
-    assert_same_files(out, every)
+    metasweep("run", file, "--out", out, "--threads", 1, "--chunk-replicas", 4, env=env, code=-9)
+    metasweep("run", file, "--out", out)
+    assert_same_files(out, reference)
 
 
 def sweep(tmp_path, grid, time, observe='series = ["mean_cosine"]', replicas=1, seed=1, name="systems"):

@@ -110,7 +110,7 @@ fn main() {
             );
         }
         for observable in Observable::ALL {
-            let watch = watch(&[observable], false, false, true, rounds);
+            let watch = watch(&[*observable], false, false, true, rounds);
             let cost = moving.cost(&watch, rounds);
             println!(
                 "n = {n:3}  {:16} sampled at every state, all pairs moving {cost:7.3}",

@@ -161,7 +161,7 @@ impl Recorder {
         }
         self.portraits.observe(watch, scene, self.alive, |_| true);
         let state = self.state(watch, scene);
-        let (least, energy) = (min_cosine::sample(&state), energy::sample(&state));
+        let (least, energy) = (min_cosine::sample(&state, 0), energy::sample(&state, 0));
         let clusters: Vec<[u32; LANES]> = (0..watch.deltas.len()).map(|k| self.levels.clusters(k)).collect();
         let tracked = self.tracker.map(|mut tracker| {
             lanes_of(self.running).for_each(|lane| tracker.stop(lane));

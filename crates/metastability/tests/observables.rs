@@ -148,16 +148,16 @@ fn sums_are_those_of_the_definitions() {
 
 #[test]
 fn names_are_those_of_the_interface() {
-    let names = Observable::ALL.map(Observable::name);
+    let names = Observable::ALL.iter().map(|observable| observable.name());
     let wanted = "clusters threshold_rank pair_fraction mean_cosine min_cosine energy span_dimension order attention_rank leaders \
                   hyperplanes leading_eigenspace_distance renyi_centres strong_renyi_centres renyi_drift captured_fraction";
-    assert!(names.into_iter().eq(wanted.split(' ')));
+    assert!(names.eq(wanted.split(' ')));
     let mut watch = watch(0);
     watch.deltas.push(1e-4);
     watch.suffixes.push("_delta_1e-4".to_owned());
     assert_eq!(watch.columns()[..3], ["clusters", "clusters_delta_1e-4", "threshold_rank"]);
     watch.series = Observable::ALL.to_vec();
-    let columns: usize = Observable::ALL.into_iter().map(|observable| watch.columns_of(observable)).sum();
+    let columns: usize = Observable::ALL.iter().map(|observable| watch.columns_of(*observable)).sum();
     assert_eq!(watch.columns().len(), columns);
     assert_eq!(columns, 16 + 1 + 1 + 3 + 5);
 }

@@ -44,14 +44,20 @@ pub fn layer_norm(text: &str) -> Result<LayerNorm, CallError> {
 
 /// Its canonical text: `ngpt` is `ngpt(1)`.
 pub(crate) fn read_layer_norm(text: &str) -> Result<String, CallError> {
-    Ok(match layer_norm(text)? {
+    layer_norm(text).map(layer_norm_text)
+}
+
+/// How a layer norm is written.
+#[must_use]
+pub fn layer_norm_text(layer_norm: LayerNorm) -> String {
+    match layer_norm {
         LayerNorm::Post => "post".to_owned(),
         LayerNorm::Pre => "pre".to_owned(),
         LayerNorm::Mix { switch } => format!("mix({})", constant::text(switch)),
         LayerNorm::Peri => "peri".to_owned(),
         LayerNorm::Ngpt { alpha } => format!("ngpt({})", constant::text(alpha)),
         LayerNorm::Sqrt => "sqrt".to_owned(),
-    })
+    }
 }
 
 /// The particle system that `text` names.

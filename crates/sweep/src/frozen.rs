@@ -12,6 +12,9 @@ use metasweep_dynamics::model;
 pub const FROZEN: [&str; 2] =
     ["angles(a@weight, b@weight, …)", "points(file(theta.npy); weights=list(a, b, …))"];
 
+/// How the points of frozen tokens are written.
+const SOURCE: &str = "file(theta.npy)";
+
 /// Frozen tokens as the sweep file names them.
 #[derive(Debug)]
 pub(crate) enum Frozen {
@@ -49,11 +52,10 @@ fn points(call: &Call<'_>) -> Result<Frozen, CallError> {
         ..error
     };
     let file = Call::parse(piece.text)
+        .map_err(|error| CallError { allowed: vec![SOURCE.to_owned()], ..error })
         .and_then(|file| match file.name.text {
             "file" => ArrayFile::from_call(&file),
-            name => {
-                Err(CallError::unknown(file.name.position, "a source of points", name, &["file(theta.npy)"]))
-            }
+            name => Err(CallError::unknown(file.name.position, "a source of points", name, &[SOURCE])),
         })
         .map_err(|error| moved(piece, error))?;
     let weights = match call.option("weights", &["weights"])? {

@@ -21,6 +21,7 @@ mod grid;
 pub mod identity;
 mod inline;
 pub mod moments;
+mod numbers;
 mod observe;
 mod overrides;
 mod parse;

@@ -233,6 +233,38 @@ fn every_rule_can_be_broken() {
     }
 }
 
+/// Every rule has a file in tests/malformed whose message gives its reason about its keys. (One that another rule always
+/// forestalls can have none.)
+#[test]
+fn every_rule_has_a_message() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/malformed");
+    let messages: Vec<String> = std::fs::read_dir(&folder)
+        .expect("tests/malformed")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "snap"))
+        .map(|path| std::fs::read_to_string(path).expect("a text"))
+        .collect();
+    assert!(messages.len() >= 200, "{}", messages.len());
+    for rule in RULES {
+        let reason = format!(" cannot be: {}", rule.reason);
+        let about = |line: &str| {
+            let mut rest = line;
+            rule.keys.iter().all(|key| {
+                let named = format!("`{key} = ");
+                rest.find(&named).map(|at| rest = &rest[at + named.len()..]).is_some()
+            })
+        };
+        let said =
+            |message: &String| message.lines().any(|line| line.strip_suffix(&reason).is_some_and(about));
+        assert!(
+            messages.iter().any(said),
+            "no file in tests/malformed breaks {:?}: {}",
+            rule.keys,
+            rule.reason
+        );
+    }
+}
+
 /// What breaks no rule is a sweep, and what breaks one is none: the reader knows no other reason.
 #[test]
 fn what_breaks_no_rule_runs() {

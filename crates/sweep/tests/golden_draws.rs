@@ -63,18 +63,54 @@ fn tokens(text: &str, n: usize, d: usize, construction: Construction, replica: u
     })
 }
 
+/// The role in which a purpose reads the text of a family.
+fn role(purpose: Purpose) -> Role {
+    match purpose {
+        Purpose::Value | Purpose::FeedForwardWeight => Role::Value,
+        Purpose::QueryKey => Role::QueryKey,
+        Purpose::Query | Purpose::Key => Role::Factor,
+        other => panic!("{} draws no matrix", other.name()),
+    }
+}
+
+/// A matrix of the only head of layers that are all the same.
 fn matrix(purpose: Purpose, text: &str, d: usize, sharing: Sharing<'_>, replica: u64) -> Value {
-    let role = if purpose == Purpose::Value { Role::Value } else { Role::QueryKey };
-    let family = matrices::parse(text, role).unwrap();
-    let key = seeds::matrix_key(ENGINE, SEED, purpose, &family.canonical(), d, sharing);
+    let key = seeds::matrix_key(ENGINE, SEED, purpose, text, d, sharing);
+    drawn(purpose, text, d, sharing, replica, key)
+}
+
+/// A matrix of one head of one layer, or b of a feed-forward layer; both are counted from 0.
+fn layered(
+    purpose: Purpose,
+    text: &str,
+    d: usize,
+    sharing: Sharing<'_>,
+    (head, layer): (usize, u64),
+    replica: u64,
+) -> Value {
+    let key = seeds::layer_matrix_key(ENGINE, SEED, purpose, text, d, sharing, head, layer);
+    let mut golden = drawn(purpose, text, d, sharing, replica, key);
+    golden["head"] = json!(head);
+    golden["layer"] = json!(layer);
+    golden
+}
+
+/// What a purpose draws with this key; `text` is the family in canonical form.
+fn drawn(purpose: Purpose, text: &str, d: usize, sharing: Sharing<'_>, replica: u64, key: [u8; 32]) -> Value {
     let mut stream = Stream::new(key, sharing.stream(replica));
-    let Operator::Dense(drawn) = family.draw(d, &mut stream, &|_| None).unwrap() else {
-        panic!("{text} is not dense")
+    let row_major: Vec<f64> = if purpose == Purpose::FeedForwardBias {
+        (0..d).map(|_| stream.normal()).collect()
+    } else {
+        let family = matrices::parse(text, role(purpose)).unwrap();
+        assert_eq!(family.canonical(), text);
+        let Operator::Dense(drawn) = family.draw(d, &mut stream, &|_| None).unwrap() else {
+            panic!("{text} is not dense")
+        };
+        drawn.transpose().iter().copied().collect()
     };
-    let row_major: Vec<f64> = drawn.transpose().iter().copied().collect();
     let cell = if let Sharing::Cell(cell) = sharing { Some(cell) } else { None };
     json!({
-        "purpose": purpose.name(), "family": family.canonical(), "d": d, "sharing": sharing.name(), "cell": cell,
+        "purpose": purpose.name(), "family": text, "d": d, "sharing": sharing.name(), "cell": cell,
         "replica": replica, "key": hex(&key), "values": numbers(&row_major),
     })
 }
@@ -137,6 +173,29 @@ fn draws() -> Value {
             matrix(Purpose::QueryKey, "spectrum(1, 0.1+0.08i)", 3, Sharing::Sweep, 7),
             matrix(Purpose::Value, "spectrum(2, 1; basis=gaussian)", 2, Sharing::Replica, 7),
             matrix(Purpose::Value, "spectrum(1, -0.05+0.25i, -1-0.5i; basis=gaussian)", 5, Sharing::Replica, 7),
+            matrix(Purpose::Query, "gaussian", 4, Sharing::Replica, 7),
+            matrix(Purpose::Key, "gaussian", 4, Sharing::Replica, 7),
+            matrix(Purpose::Query, "gaussian(2)", 5, Sharing::Cell("0123456789abcdef"), 7),
+            matrix(Purpose::Key, "gaussian(7)", 5, Sharing::Sweep, 7),
+            matrix(Purpose::Query, "goe", 3, Sharing::Replica, 7),
+            matrix(Purpose::Key, "wishart", 3, Sharing::Replica, 7),
+            matrix(Purpose::Query, "uniform", 3, Sharing::Replica, 7),
+            matrix(Purpose::Key, "spectrum(1, 0.1+0.08i)", 3, Sharing::Replica, 7),
+            matrix(Purpose::FeedForwardWeight, "gaussian", 4, Sharing::Replica, 7),
+            matrix(Purpose::FeedForwardWeight, "wishart", 4, Sharing::Sweep, 7),
+            matrix(Purpose::FeedForwardBias, "normal", 6, Sharing::Replica, 7),
+            matrix(Purpose::FeedForwardBias, "normal", 6, Sharing::Cell("0123456789abcdef"), 7),
+            layered(Purpose::Value, "gaussian", 3, Sharing::Replica, (0, 0), 7),
+            layered(Purpose::Value, "gaussian", 3, Sharing::Replica, (1, 0), 7),
+            layered(Purpose::QueryKey, "gaussian", 3, Sharing::Sweep, (10, 0), 7),
+            layered(Purpose::Query, "gaussian(2)", 3, Sharing::Cell("0123456789abcdef"), (2, 0), 7),
+            layered(Purpose::Value, "goe", 3, Sharing::Layer, (0, 0), 7),
+            layered(Purpose::Value, "goe", 3, Sharing::Layer, (0, 12), 7),
+            layered(Purpose::Key, "gaussian(2)", 3, Sharing::Layer, (3, 12), 7),
+            layered(Purpose::FeedForwardWeight, "uniform", 3, Sharing::Layer, (0, 12), 7),
+            layered(Purpose::FeedForwardBias, "normal", 6, Sharing::Layer, (0, 12), 7),
+            matrix(Purpose::Value, "uniform(-2, 3)", 3, Sharing::Replica, 7),
+            matrix(Purpose::Key, "uniform(0, 0.3)", 3, Sharing::Replica, 7),
         ],
     })
 }

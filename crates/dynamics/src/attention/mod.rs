@@ -5,12 +5,15 @@
 //! Adding a weight normalization that works row by row: one file with a [`Weighting`], one arm in
 //! [`Attention::evaluate`].
 //!
-//! Masses, frozen tokens, rows without the token itself and further row rules go through [`rows`], doubly stochastic
-//! weights through [`sinkhorn`]; [`is_plain`] decides, once for all time, so that the plain kernels know nothing of them.
+//! What is not plain goes through [`furnished`]: masses, frozen tokens, rows without the token itself and further row rules to
+//! [`rows`], doubly stochastic weights to [`sinkhorn`]; [`is_plain`] decides, once for all time, so that the plain kernels know
+//! nothing of them.
 //! [`feed_forward`] is applied to the sum of the heads, and [`schedule`] says which layer's matrices are at hand.
 #![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
 
+mod dual_newton;
 mod feed_forward;
+mod furnished;
 mod general;
 mod gram;
 mod hardmax;
@@ -34,14 +37,13 @@ use crate::ensemble::{EnsembleError, Start};
 use crate::integrators::Clock;
 use crate::model::{Mask, Model, Normalization, System};
 use crate::simd::{Isa, Lanes, Pack, dispatch, exp_scalar};
+use furnished::Furnished;
 use general::General;
 use hardmax::Hardmax;
 use heads::{LaneHead, Score};
 pub(crate) use maps::{Apply, LaneMap, gather};
-use rows::{RowRule, Rows};
 use schedule::Schedule;
-pub(crate) use sinkhorn::has_plan_without_self;
-use sinkhorn::{Plan, Sinkhorn};
+pub use sinkhorn::has_plan_without_self;
 use softmax::Softmax;
 use symmetric::Symmetric;
 use unnormalized::Unnormalized;
@@ -82,50 +84,6 @@ fn is_plain(model: &Model) -> bool {
         && !model.exclude_self
         && model.masses.is_empty()
         && model.frozen.weights.is_empty()
-}
-
-/// What only [`rows`] and [`sinkhorn`] know of.
-struct Furnished {
-    exclude_self: bool,
-    /// m × d.
-    frozen: Vec<Pack>,
-    /// Of the frozen tokens, then of the others: m + n.
-    masses: Vec<Pack>,
-    /// Frozen and other tokens in one: (m + n) × d; empty if none is frozen.
-    others: Vec<Pack>,
-    values: Vec<Pack>,
-    /// Of `sinkhorn`.
-    plan: Option<Plan>,
-}
-
-impl Furnished {
-    fn new(model: &Model) -> Self {
-        let Model { n, d, .. } = *model;
-        let frozen: Vec<Pack> = model.frozen.points.iter().map(|x| Pack::splat(*x)).collect();
-        let mut masses: Vec<Pack> = model.frozen.weights.iter().map(|mass| Pack::splat(*mass)).collect();
-        masses.extend((0..n).map(|i| Pack::splat(model.masses.get(i).copied().unwrap_or(1.0))));
-        let mut joined = frozen.clone();
-        if !frozen.is_empty() {
-            joined.resize(frozen.len() + n * d, Pack::ZERO);
-        }
-        Self {
-            exclude_self: model.exclude_self,
-            masses,
-            others: joined.clone(),
-            values: joined,
-            frozen,
-            plan: (model.normalization == Normalization::Sinkhorn).then(|| Plan::new(n)),
-        }
-    }
-}
-
-/// The frozen tokens and then `tokens`, in `buffer`, which begins with the frozen ones; or `tokens`, if there are none.
-fn joined<'a>(frozen: usize, tokens: &'a [Pack], buffer: &'a mut [Pack]) -> &'a [Pack] {
-    if frozen == 0 {
-        return tokens;
-    }
-    buffer[frozen..].copy_from_slice(tokens);
-    buffer
 }
 
 /// The attention vectors of an ensemble.
@@ -228,10 +186,8 @@ impl Attention {
                 LaneMap::Scalar(c) => (carried, c, self.self_term),
                 map => (image(map, carried, d, lanes, isa, &mut self.values), &ONE, true),
             };
-            let scaled =
-                scale.map(|scale| Pack(std::array::from_fn(|lane| head.kappa.0[lane] * scale.0[lane])));
-            let (kappa, add, scratch, weighting) =
-                (scaled.as_ref().unwrap_or(&head.kappa), index > 0, &mut self.scratch, PhantomData::<W>);
+            let kappa = &scaled(head, scale);
+            let (add, scratch, weighting) = (index > 0, &mut self.scratch, PhantomData::<W>);
             match &head.score {
                 Score::Symmetric => {
                     let shift = if W::SUMS { kappa } else { &self.shift };
@@ -286,89 +242,6 @@ impl Attention {
                     );
                 }
             }
-        }
-    }
-}
-
-impl Attention {
-    /// The same through [`rows`].
-    fn evaluate_rows<W: RowRule>(&mut self, sources: Sources<'_>, out: &mut [Pack]) {
-        let Self { causal, n, d, lanes, isa, .. } = *self;
-        let Some(furnished) = &mut self.furnished else { return };
-        let Furnished { exclude_self, frozen, masses, others, values: carried, .. } = furnished;
-        let others = joined(frozen.len(), sources.others, others);
-        let carried = joined(frozen.len(), sources.values, carried);
-        for (index, head) in self.schedule.current().heads.iter().enumerate() {
-            let (values, factor, self_term) = match &head.value {
-                LaneMap::Scalar(c) => (carried, c, self.self_term),
-                map => (image(map, carried, d, lanes, isa, &mut self.values), &ONE, true),
-            };
-            let Score::Mapped { query, key } = &head.score else { continue };
-            let queries = mapped(query.as_ref(), sources.tokens, d, lanes, isa, &mut self.queries);
-            let keys = mapped(key.as_ref(), others, d, lanes, isa, &mut self.keys);
-            dispatch(
-                Rows::<W> {
-                    queries,
-                    keys,
-                    rank: queries.len() / n,
-                    values,
-                    masses,
-                    n,
-                    frozen: frozen.len() / d,
-                    d,
-                    lanes,
-                    causal,
-                    self_term,
-                    exclude_self: *exclude_self,
-                    kappa: &scaled(head, sources.scale),
-                    shift: &self.shift,
-                    factor,
-                    add: index > 0,
-                    scratch: &mut self.scratch,
-                    out,
-                    rule: PhantomData,
-                },
-                isa,
-            );
-        }
-    }
-
-    /// The same through [`sinkhorn`].
-    fn evaluate_sinkhorn(&mut self, sources: Sources<'_>, out: &mut [Pack]) {
-        let Self { n, d, lanes, isa, .. } = *self;
-        let Some(Furnished { exclude_self, masses, plan: Some(plan), .. }) = &mut self.furnished else {
-            return;
-        };
-        for (index, head) in self.schedule.current().heads.iter().enumerate() {
-            let (values, factor, self_term) = match &head.value {
-                LaneMap::Scalar(c) => (sources.values, c, self.self_term),
-                map => (image(map, sources.values, d, lanes, isa, &mut self.values), &ONE, true),
-            };
-            let Score::Mapped { query, key } = &head.score else { continue };
-            let queries = mapped(query.as_ref(), sources.tokens, d, lanes, isa, &mut self.queries);
-            let keys = mapped(key.as_ref(), sources.others, d, lanes, isa, &mut self.keys);
-            dispatch(
-                Sinkhorn {
-                    queries,
-                    keys,
-                    rank: queries.len() / n,
-                    values,
-                    masses,
-                    n,
-                    d,
-                    lanes,
-                    self_term,
-                    exclude_self: *exclude_self,
-                    is_positive: head.is_positive,
-                    kappa: &scaled(head, sources.scale),
-                    factor,
-                    add: index > 0,
-                    plan,
-                    moments: &mut self.scratch.moments,
-                    out,
-                },
-                isa,
-            );
         }
     }
 }

@@ -6,13 +6,15 @@
 //! halves the error at least, however slow Sinkhorn's own iteration would be between clusters: the eigenvalues of w lie in
 //! [0, 1], and an error along λ shrinks by (1 − λ)/2. Everything is divided by the diagonal, so that no entry exceeds 1
 //! and no sum vanishes. Else rows and columns are normalized in turn, in logarithms, which no β makes overflow; it
-//! converges like the square of the second singular value.
+//! converges like the square of the second singular value, and from scores of order 10 on that may be no convergence
+//! worth the name. What is not done after [`MOST_IN_TURN`] rounds goes on by [`dual_newton`], which no scores resist.
 //!
 //! A lane is done when no row sum is off by more than [`tolerance`]; it is then left as it is, whatever its neighbours still
-//! do. One that is not done after [`MOST`] (or [`MOST_IN_TURN`]) iterations has no weights: its attention is NaN, and the
-//! replica fails.
+//! do. One that no method brings there (scores that are no numbers) has no weights: its attention is NaN, and the replica
+//! fails.
 #![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
 
+use super::dual_newton::{self, Potentials};
 use super::gram::{ROWS, products};
 use super::rows::gather;
 use crate::simd::{Kernel, Lanes, Pack, exp, exp_below_overflow, groups};
@@ -28,9 +30,16 @@ pub(crate) fn tolerance(n: usize, largest_score: f64) -> f64 {
     1e-12 + f64::EPSILON * (n as f64 + 4.0 * largest_score)
 }
 
-/// Whether there are weights with w_ii = 0 and these masses (all 1 if empty): no token may have as much mass as all the
-/// others together, but for two tokens of the same mass.
-pub(crate) fn has_plan_without_self(masses: &[f64]) -> bool {
+/// Whether there are doubly stochastic weights with w_ii = 0 and these masses (all 1 if empty): no token may have as much mass as
+/// all the others together, but for two tokens of the same mass.
+///
+/// ```
+/// use metasweep_dynamics::model::has_plan_without_self;
+/// assert!(has_plan_without_self(&[1.0, 2.0, 2.5]) && has_plan_without_self(&[2.0, 2.0]));
+/// assert!(!has_plan_without_self(&[1.0, 2.0, 3.0]));
+/// ```
+#[must_use]
+pub fn has_plan_without_self(masses: &[f64]) -> bool {
     if let [one, other] = masses {
         return one == other;
     }
@@ -50,6 +59,23 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn new(n: usize) -> Self {
         Self { matrix: vec![Pack::ZERO; n * n], left: vec![Pack::ZERO; n], right: vec![Pack::ZERO; n] }
+    }
+
+    /// The logarithms of u and v of one lane by Newton's method, from its v on. Whether that ended well.
+    #[cold]
+    #[inline(never)]
+    fn solve(&mut self, lane: usize, masses: &[Pack], exclude_self: bool, tolerance: f64) -> bool {
+        let n = masses.len();
+        let of = |packs: &[Pack]| -> Vec<f64> { packs.iter().map(|pack| pack.0[lane]).collect() };
+        let mut scores = of(&self.matrix);
+        if exclude_self {
+            (0..n).for_each(|i| scores[i * n + i] = f64::NEG_INFINITY);
+        }
+        let found = dual_newton::potentials(&scores, &of(masses), of(&self.right), tolerance);
+        let Some(Potentials { rows, columns }) = found else { return false };
+        self.left.iter_mut().zip(rows).for_each(|(left, f)| left.0[lane] = f);
+        self.right.iter_mut().zip(columns).for_each(|(right, g)| right.0[lane] = g);
+        true
     }
 }
 
@@ -235,6 +261,20 @@ impl Sinkhorn<'_> {
                 L::select(active, g, old).store(right, group);
             }
         }
+        if L::bits(L::less(done, L::splat(0.5))) != 0 {
+            let (mut marks, mut tolerances) = (Pack::ZERO, Pack::ZERO);
+            done.store(&mut marks, group);
+            tolerance.store(&mut tolerances, group);
+            for lane in group * L::WIDTH..(group + 1) * L::WIDTH {
+                if marks.0[lane] < 0.5
+                    && self.plan.solve(lane, self.masses, self.exclude_self, tolerances.0[lane])
+                {
+                    marks.0[lane] = 1.0;
+                }
+            }
+            done = L::load(&marks, group);
+        }
+        let Plan { matrix, left, right } = &mut *self.plan;
         for i in 0..n {
             for j in 0..n {
                 let mut weight = L::splat(0.0);

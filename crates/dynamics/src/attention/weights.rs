@@ -4,6 +4,7 @@
 //! here stands the definition written out (docs/models.md), each sum in index order, the same on every machine. Called by
 //! [`Ensemble::attention_weights`](crate::ensemble::Ensemble::attention_weights) at sample times alone.
 
+use super::dual_newton::{self, Potentials};
 use super::hardmax::TIE;
 use super::sinkhorn::{MOST, MOST_IN_TURN, tolerance};
 use crate::model::{Mask, Model, Normalization};
@@ -120,8 +121,21 @@ fn symmetric_doubly_stochastic(matrix: &mut [f64], masses: &[f64]) {
     matrix.fill(f64::NAN);
 }
 
-/// Scores into doubly stochastic weights: rows and columns normalized in turn, in logarithms. NaN if that does not end.
+/// Scores into doubly stochastic weights: rows and columns normalized in turn, in logarithms, and what that does not finish
+/// by Newton's method. NaN if there are none.
 fn doubly_stochastic(matrix: &mut [f64], masses: &[f64]) {
+    let Some(Potentials { rows, columns }) = potentials(matrix, masses) else {
+        matrix.fill(f64::NAN);
+        return;
+    };
+    let n = masses.len();
+    for (at, weight) in matrix.iter_mut().enumerate() {
+        let (i, j) = (at / n, at % n);
+        *weight = masses[j] * exp_scalar(*weight + (rows[i] + columns[j]));
+    }
+}
+
+fn potentials(matrix: &[f64], masses: &[f64]) -> Option<Potentials> {
     let n = masses.len();
     let log_sum = |entries: &dyn Fn(usize) -> f64| {
         let largest = (0..n).map(entries).fold(f64::NEG_INFINITY, f64::max);
@@ -142,15 +156,11 @@ fn doubly_stochastic(matrix: &mut [f64], masses: &[f64]) {
             rows[i] = row;
         }
         if residual <= tolerance {
-            for (at, weight) in matrix.iter_mut().enumerate() {
-                let (i, j) = (at / n, at % n);
-                *weight = masses[j] * exp_scalar(*weight + (rows[i] + columns[j]));
-            }
-            return;
+            return Some(Potentials { rows, columns });
         }
         for j in 0..n {
             columns[j] = -log_sum(&|i| matrix[i * n + j] + rows[i]);
         }
     }
-    matrix.fill(f64::NAN);
+    dual_newton::potentials(matrix, masses, columns, tolerance)
 }

@@ -136,8 +136,22 @@ impl Kernel for Stretch<'_> {
                     let y = step.mul_add(L::load(v, group), L::load(x, group));
                     square = y.mul_add(y, square);
                 }
+                // Lengths whose square is out of range are measured at another scale, as [`Land`] does.
+                let mut length = square.sqrt();
+                let (small, large) = (L::less(square, L::splat(SMALL)), L::less(L::splat(LARGE), square));
+                if L::bits(small) | L::bits(large) != 0 {
+                    let one = L::splat(1.0);
+                    let scale = L::select(small, L::splat(GROW), L::select(large, L::splat(SHRINK), one));
+                    let back = L::select(small, L::splat(SHRINK), L::select(large, L::splat(GROW), one));
+                    let mut square = L::splat(0.0);
+                    for (x, v) in token.iter().zip(velocity) {
+                        let y = step.mul_add(L::load(v, group), L::load(x, group)) * scale;
+                        square = y.mul_add(y, square);
+                    }
+                    length = square.sqrt() * back;
+                }
                 let old = L::load(radius, group);
-                let new = L::select(moving, old * square.sqrt(), old);
+                let new = L::select(moving, old * length, old);
                 lane.settle(radius, old, new, group);
             }
             lane.report::<L>(&mut landing, group);

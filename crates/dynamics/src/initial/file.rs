@@ -1,6 +1,6 @@
 //! `file(x0.npy)`, `file(x0.safetensors; tensor=name)`: tokens given as an n × d array.
 
-use super::{Construction, Files, InitialLaw, Space, at_least_one, normalize};
+use super::{Construction, Files, InitialLaw, Space, normalize};
 use crate::array_file::ArrayFile;
 use crate::call::{Call, CallError};
 use crate::random::Stream;
@@ -25,10 +25,6 @@ impl InitialLaw for TokenFile {
 
     fn files(&self) -> Vec<&str> {
         vec![self.array.name()]
-    }
-
-    fn check(&self, n: usize, d: usize) -> Result<(), String> {
-        at_least_one(n, d)
     }
 
     fn draw(

@@ -1,6 +1,6 @@
 //! `gaussian`, `gaussian(sigma)`: independent normal points of R^d.
 
-use super::{Construction, Files, InitialLaw, Space, at_least_one, positive, uniform_sphere};
+use super::{Construction, Files, InitialLaw, Space, positive, uniform_sphere};
 use crate::call::{Call, CallError};
 use crate::constant;
 use crate::random::Stream;
@@ -38,12 +38,8 @@ impl InitialLaw for Gaussian {
         false
     }
 
-    fn check(&self, n: usize, d: usize) -> Result<(), String> {
-        at_least_one(n, d)
-    }
-
-    fn construction_in_span(&self, n: usize, d: usize) -> Construction {
-        if d > n { Construction::Bartlett } else { Construction::Direct }
+    fn has_factor(&self) -> bool {
+        true
     }
 
     fn draw(

@@ -1,6 +1,6 @@
 //! `hemisphere`: independent uniform points of a random half sphere (P0 Lemma 4.2: one cluster, exponentially fast).
 
-use super::{Construction, Files, InitialLaw, Space, at_least_one, uniform_sphere};
+use super::{Construction, Files, InitialLaw, Space, uniform_sphere};
 use crate::call::{Call, CallError};
 use crate::random::Stream;
 
@@ -25,12 +25,8 @@ impl InitialLaw for Hemisphere {
         "hemisphere".to_owned()
     }
 
-    fn check(&self, n: usize, d: usize) -> Result<(), String> {
-        at_least_one(n, d)
-    }
-
-    fn construction_in_span(&self, n: usize, d: usize) -> Construction {
-        if d > n { Construction::Bartlett } else { Construction::Direct }
+    fn has_factor(&self) -> bool {
+        true
     }
 
     fn draw(

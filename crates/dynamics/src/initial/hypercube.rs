@@ -1,6 +1,6 @@
 //! `hypercube(a)`: independent uniform points of a cube (P1 §11, a = 5).
 
-use super::{Construction, Files, InitialLaw, Space, at_least_one, positive};
+use super::{Construction, Files, InitialLaw, Space, positive};
 use crate::call::{Call, CallError};
 use crate::constant;
 use crate::random::Stream;
@@ -26,10 +26,6 @@ impl InitialLaw for Hypercube {
 
     fn on_sphere(&self) -> bool {
         false
-    }
-
-    fn check(&self, n: usize, d: usize) -> Result<(), String> {
-        at_least_one(n, d)
     }
 
     fn draw(

@@ -88,11 +88,13 @@ pub trait InitialLaw: fmt::Debug + Send + Sync {
         true
     }
 
-    /// Whether n tokens in R^d can have this law.
+    /// Whether n tokens in R^d can have this law; if it says nothing of them, any n and d from 1 on.
     ///
     /// # Errors
     /// The mathematical reason why not, one sentence.
-    fn check(&self, n: usize, d: usize) -> Result<(), String>;
+    fn check(&self, n: usize, d: usize) -> Result<(), String> {
+        at_least_one(n, d)
+    }
 
     /// ⟨x_i, x_j⟩ for i ≠ j, if it is the same number for all pairs and replicas: then a start of `geometry = "equiangular"`.
     fn common_cosine(&self) -> Option<f64> {
@@ -100,8 +102,13 @@ pub trait InitialLaw: fmt::Debug + Send + Sync {
     }
 
     /// How to draw if V = c·I and QᵀK = b·I, so that the dynamics depends on the Gram matrix alone.
-    fn construction_in_span(&self, _n: usize, _d: usize) -> Construction {
-        Construction::Direct
+    fn construction_in_span(&self, n: usize, d: usize) -> Construction {
+        if self.has_factor() && d > n { Construction::Bartlett } else { Construction::Direct }
+    }
+
+    /// Whether it can be drawn in the span of its tokens, by a Bartlett factor.
+    fn has_factor(&self) -> bool {
+        false
     }
 
     /// The tokens, n × [`coordinates`](Construction::coordinates), row-major; if the law is [on the
@@ -120,37 +127,37 @@ pub trait InitialLaw: fmt::Debug + Send + Sync {
     ) -> Result<Vec<f64>, String>;
 }
 
-/// How each law is written.
-pub const USAGES: [&str; 9] = [
-    "uniform_sphere",
-    "orthonormal",
-    "equiangular(rho)",
-    "hemisphere",
-    "angles(a, b, …)",
-    "wrapped_normal_mixture(weight@centre, …; sigma=s, elevation=e)",
-    "hypercube(a)",
-    "gaussian(sigma)",
-    "file(x0.npy)",
-];
+/// Makes the list of usages and the reader of lines `file::Type = usage`; a law's name is its file's.
+macro_rules! laws {
+    ($($file:ident::$law:ident = $usage:literal;)*) => {
+        /// How each law is written.
+        pub const USAGES: &[&str] = &[$($usage),*];
 
-/// The law that `text` names.
-///
-/// # Errors
-/// If the name is unknown or the arguments do not fit it, with the place in `text`.
-pub fn parse(text: &str) -> Result<Box<dyn InitialLaw>, CallError> {
-    let call = Call::parse(text)?;
-    Ok(match call.name.text {
-        "uniform_sphere" => Box::new(uniform_sphere::UniformSphere::from_call(&call)?),
-        "orthonormal" => Box::new(orthonormal::Orthonormal::from_call(&call)?),
-        "equiangular" => Box::new(equiangular::Equiangular::from_call(&call)?),
-        "hemisphere" => Box::new(hemisphere::Hemisphere::from_call(&call)?),
-        "angles" => Box::new(angles::Angles::from_call(&call)?),
-        "wrapped_normal_mixture" => Box::new(wrapped_normal_mixture::WrappedNormalMixture::from_call(&call)?),
-        "hypercube" => Box::new(hypercube::Hypercube::from_call(&call)?),
-        "gaussian" => Box::new(gaussian::Gaussian::from_call(&call)?),
-        "file" => Box::new(file::TokenFile::from_call(&call)?),
-        name => return Err(CallError::unknown(call.name.position, "an initial law", name, &USAGES)),
-    })
+        /// The law that `text` names.
+        ///
+        /// # Errors
+        /// If the name is unknown or the arguments do not fit it, with the place in `text`.
+        pub fn parse(text: &str) -> Result<Box<dyn InitialLaw>, CallError> {
+            let call = Call::parse(text)?;
+            $(if call.name.text == stringify!($file) {
+                return Ok(Box::new($file::$law::from_call(&call)?));
+            })*
+            Err(CallError::unknown(call.name.position, "an initial law", call.name.text, USAGES))
+        }
+    };
+}
+
+// The registry.
+laws! {
+    uniform_sphere::UniformSphere = "uniform_sphere";
+    orthonormal::Orthonormal = "orthonormal";
+    equiangular::Equiangular = "equiangular(rho)";
+    hemisphere::Hemisphere = "hemisphere";
+    angles::Angles = "angles(a, b, …)";
+    wrapped_normal_mixture::WrappedNormalMixture = "wrapped_normal_mixture(weight@centre, …; sigma=s, elevation=e)";
+    hypercube::Hypercube = "hypercube(a)";
+    gaussian::Gaussian = "gaussian(sigma)";
+    file::TokenFile = "file(x0.npy)";
 }
 
 /// How the tokens of a cell are drawn: [`Bartlett`](Construction::Bartlett) if and only if V = c·I, QᵀK = b·I, and the

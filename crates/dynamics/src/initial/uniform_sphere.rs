@@ -1,6 +1,6 @@
 //! `uniform_sphere`: independent uniform points of S^{d−1}.
 
-use super::{Construction, Files, InitialLaw, Space, at_least_one, normalize};
+use super::{Construction, Files, InitialLaw, Space, normalize};
 use crate::call::{Call, CallError};
 use crate::random::Stream;
 
@@ -27,12 +27,8 @@ impl InitialLaw for UniformSphere {
         "uniform_sphere".to_owned()
     }
 
-    fn check(&self, n: usize, d: usize) -> Result<(), String> {
-        at_least_one(n, d)
-    }
-
-    fn construction_in_span(&self, n: usize, d: usize) -> Construction {
-        if d > n { Construction::Bartlett } else { Construction::Direct }
+    fn has_factor(&self) -> bool {
+        true
     }
 
     fn draw(

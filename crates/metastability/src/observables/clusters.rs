@@ -2,7 +2,10 @@
 
 use metasweep_dynamics::simd::LANES;
 
-use crate::observables::State;
+use crate::observables::{Columns, Nature, Needs, State};
+
+/// What it is.
+pub const NATURE: Nature = Nature { is_count: true, columns: Columns::Deltas, needs: Needs::Nothing };
 
 /// Number of clusters in each lane.
 #[must_use]

@@ -6,11 +6,14 @@
 
 use metasweep_dynamics::simd::LANES;
 
-use crate::observables::State;
+use crate::observables::{Columns, Nature, Needs, State};
+
+/// What it is.
+pub const NATURE: Nature = Nature { is_count: true, columns: Columns::One, needs: Needs::Spectrum };
 
 /// The number in each lane; NaN where V has no real, positive, simple leading eigenvalue.
 #[must_use]
-pub fn sample(state: &State<'_>) -> [f64; LANES] {
+pub fn sample(state: &State<'_>, _variant: usize) -> [f64; LANES] {
     state.each_lane(|lane| {
         let normal = state.fixed[lane].and_then(|fixed| fixed.matrices.normal.as_ref());
         let Some(normal) = normal else { return f64::NAN };

@@ -6,11 +6,14 @@
 
 use metasweep_dynamics::simd::LANES;
 
-use crate::observables::State;
+use crate::observables::{Columns, Nature, Needs, State};
+
+/// What it is.
+pub const NATURE: Nature = Nature { is_count: true, columns: Columns::One, needs: Needs::Weights };
 
 /// The number of leaders in each lane; NaN where there are no weights, or they are not finite.
 #[must_use]
-pub fn sample(state: &State<'_>) -> [f64; LANES] {
+pub fn sample(state: &State<'_>, _variant: usize) -> [f64; LANES] {
     state.each_lane(|lane| {
         let heads = state.scene.system.map_or_else(Vec::new, |system| system.attention_weights(lane));
         if heads.is_empty() || heads.iter().flatten().any(|weight| !weight.is_finite()) {

@@ -6,7 +6,10 @@
 
 use metasweep_dynamics::simd::LANES;
 
-use crate::observables::State;
+use crate::observables::{Columns, Nature, Needs, State};
+
+/// What it is.
+pub const NATURE: Nature = Nature { is_count: false, columns: Columns::Spaces, needs: Needs::Spectrum };
 
 /// The mean distance in each lane, to the space number `space` of the watch.
 #[must_use]

@@ -3,11 +3,14 @@
 
 use metasweep_dynamics::simd::{Kernel, LANES, Lanes, Pack, dispatch};
 
-use crate::observables::State;
+use crate::observables::{Columns, Nature, Needs, State};
+
+/// What it is.
+pub const NATURE: Nature = Nature { is_count: false, columns: Columns::One, needs: Needs::Nothing };
 
 /// The mean in each lane; NaN for one token.
 #[must_use]
-pub fn sample(state: &State<'_>) -> [f64; LANES] {
+pub fn sample(state: &State<'_>, _variant: usize) -> [f64; LANES] {
     dispatch(Sum(state.gram), state.isa).0.map(|sum| sum / state.gram.len() as f64)
 }
 

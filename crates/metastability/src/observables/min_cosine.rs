@@ -3,10 +3,13 @@
 use metasweep_dynamics::simd::LANES;
 
 use crate::adjacency::smallest;
-use crate::observables::State;
+use crate::observables::{Columns, Nature, Needs, State};
+
+/// What it is.
+pub const NATURE: Nature = Nature { is_count: false, columns: Columns::One, needs: Needs::Nothing };
 
 /// The smallest cosine in each lane; NaN for one token.
 #[must_use]
-pub fn sample(state: &State<'_>) -> [f64; LANES] {
+pub fn sample(state: &State<'_>, _variant: usize) -> [f64; LANES] {
     smallest(state.gram, state.isa).map(|cosine| if cosine == f64::INFINITY { f64::NAN } else { cosine })
 }

@@ -4,15 +4,15 @@
 //! Sums run in the packed order of the pairs, lane by lane, so a number's bits depend on its lane's state
 //! alone.
 //!
-//! To add one: a file with a `sample` function, a variant of [`Observable`] with its name and its line in
-//! [`Observable::sample`], and its answers on configurations known by hand in `tests/observables.rs`.
+//! To add one: a file with its `NATURE` and a `sample` function, its `mod` line and its line in the registry below, a row in docs/models.md, and its
+//! answers on configurations known by hand in `tests/observables.rs`.
 
 use metasweep_dynamics::simd::{Isa, LANES, Pack};
 use serde::{Deserialize, Serialize};
 
 use crate::fixed::Fixed;
 use crate::levels::Levels;
-use crate::renyi::{Centres, Which};
+use crate::renyi::Centres;
 use crate::scene::{LaneMask, Scene, lanes_of};
 use crate::watch::{Space, Watch};
 
@@ -30,43 +30,118 @@ pub mod pair_fraction;
 pub mod renyi_centres;
 pub mod renyi_drift;
 pub mod span_dimension;
+pub mod strong_renyi_centres;
 pub mod threshold_rank;
 
-/// What can stand in `[observe] series`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Observable {
+/// Makes the variants, and what asks them, of lines `Variant = file`.
+macro_rules! observables {
+    ($($(#[$doc:meta])* $variant:ident = $file:ident;)*) => {
+        /// What can stand in `[observe] series`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        pub enum Observable {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Observable {
+            /// All of them.
+            pub const ALL: &[Observable] = &[$(Observable::$variant),*];
+
+            /// Its column name.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Observable::$variant => stringify!($file),)*
+                }
+            }
+
+            /// What there is to know of it beside its value.
+            #[must_use]
+            pub fn nature(self) -> Nature {
+                match self {
+                    $(Observable::$variant => $file::NATURE,)*
+                }
+            }
+
+            fn value(self, state: &State<'_>, variant: usize) -> [f64; LANES] {
+                match self {
+                    $(Observable::$variant => $file::sample(state, variant),)*
+                }
+            }
+        }
+    };
+}
+
+// The registry: variant = file = column.
+observables! {
     /// Connected components of ⟨x_i, x_j⟩ ≥ 1 − δ.
-    Clusters,
+    Clusters = clusters;
     /// Rank of the 0/1 matrix ⟨x_i, x_j⟩ > 0.9999.
-    ThresholdRank,
+    ThresholdRank = threshold_rank;
     /// Share of ordered pairs i ≠ j with ⟨x_i, x_j⟩ ≥ 1 − δ.
-    PairFraction,
+    PairFraction = pair_fraction;
     /// Mean of ⟨x_i, x_j⟩ over i ≠ j.
-    MeanCosine,
+    MeanCosine = mean_cosine;
     /// Smallest ⟨x_i, x_j⟩.
-    MinCosine,
+    MinCosine = min_cosine;
     /// n^{−2} Σ_ij e^{β(⟨x_i, x_j⟩ − 1)}.
-    Energy,
+    Energy = energy;
     /// Gram eigenvalues above 1e-3.
-    SpanDimension,
+    SpanDimension = span_dimension;
     /// ‖(1/n) Σ x_i‖.
-    Order,
+    Order = order;
     /// Rank of the attention matrix.
-    AttentionRank,
+    AttentionRank = attention_rank;
     /// Tokens that hold more than half of some row of the attention matrix.
-    Leaders,
+    Leaders = leaders;
     /// Clusters of ⟨ψ, x_i⟩, ψ the left leading eigenvector of V.
-    Hyperplanes,
+    Hyperplanes = hyperplanes;
     /// Mean distance of the tokens to the leading eigenspace of V or V KᵀQ.
-    LeadingEigenspaceDistance,
+    LeadingEigenspaceDistance = leading_eigenspace_distance;
     /// Number of Rényi centres.
-    RenyiCentres,
+    RenyiCentres = renyi_centres;
     /// Number of strong Rényi centres.
-    StrongRenyiCentres,
+    StrongRenyiCentres = strong_renyi_centres;
     /// How far the Rényi centres have moved.
-    RenyiDrift,
+    RenyiDrift = renyi_drift;
     /// Share of tokens near a Rényi centre.
-    CapturedFraction,
+    CapturedFraction = captured_fraction;
+}
+
+/// What there is to know of an observable beside its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nature {
+    /// Whether it counts: then its column at level replica is an integer.
+    pub is_count: bool,
+    /// Its columns.
+    pub columns: Columns,
+    /// What it looks at.
+    pub needs: Needs,
+}
+
+/// How many columns an observable has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Columns {
+    /// One.
+    One,
+    /// One for each δ.
+    Deltas,
+    /// One for each leading eigenspace.
+    Spaces,
+    /// One for each of these suffixes.
+    Own(&'static [&'static str]),
+}
+
+/// What an observable looks at beyond tokens and their products.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing.
+    Nothing,
+    /// The Rényi centres.
+    Centres,
+    /// The attention weights.
+    Weights,
+    /// The spectrum of V.
+    Spectrum,
 }
 
 /// What an observable sees of a state.
@@ -111,107 +186,47 @@ impl State<'_> {
 }
 
 impl Observable {
-    /// All of them.
-    pub const ALL: [Observable; 16] = [
-        Observable::Clusters,
-        Observable::ThresholdRank,
-        Observable::PairFraction,
-        Observable::MeanCosine,
-        Observable::MinCosine,
-        Observable::Energy,
-        Observable::SpanDimension,
-        Observable::Order,
-        Observable::AttentionRank,
-        Observable::Leaders,
-        Observable::Hyperplanes,
-        Observable::LeadingEigenspaceDistance,
-        Observable::RenyiCentres,
-        Observable::StrongRenyiCentres,
-        Observable::RenyiDrift,
-        Observable::CapturedFraction,
-    ];
-
-    /// Its column name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Observable::Clusters => "clusters",
-            Observable::ThresholdRank => "threshold_rank",
-            Observable::PairFraction => "pair_fraction",
-            Observable::MeanCosine => "mean_cosine",
-            Observable::MinCosine => "min_cosine",
-            Observable::Energy => "energy",
-            Observable::SpanDimension => "span_dimension",
-            Observable::Order => "order",
-            Observable::AttentionRank => "attention_rank",
-            Observable::Leaders => "leaders",
-            Observable::Hyperplanes => "hyperplanes",
-            Observable::LeadingEigenspaceDistance => "leading_eigenspace_distance",
-            Observable::RenyiCentres => "renyi_centres",
-            Observable::StrongRenyiCentres => "strong_renyi_centres",
-            Observable::RenyiDrift => "renyi_drift",
-            Observable::CapturedFraction => "captured_fraction",
-        }
-    }
-
     /// Whether it has a column for each δ.
     #[must_use]
     pub fn depends_on_delta(self) -> bool {
-        matches!(self, Observable::Clusters | Observable::PairFraction)
+        self.nature().columns == Columns::Deltas
     }
 
     /// Whether it counts: then its column at level replica is an integer.
     #[must_use]
     pub fn is_count(self) -> bool {
-        matches!(
-            self,
-            Observable::Clusters
-                | Observable::ThresholdRank
-                | Observable::SpanDimension
-                | Observable::AttentionRank
-                | Observable::Leaders
-                | Observable::Hyperplanes
-                | Observable::RenyiCentres
-                | Observable::StrongRenyiCentres
-        )
+        self.nature().is_count
     }
 
     /// Whether it is about the Rényi centres.
     #[must_use]
     pub fn needs_centres(self) -> bool {
-        matches!(
-            self,
-            Observable::RenyiCentres
-                | Observable::StrongRenyiCentres
-                | Observable::RenyiDrift
-                | Observable::CapturedFraction
-        )
+        self.nature().needs == Needs::Centres
     }
 
     /// Whether it looks at the attention weights.
     #[must_use]
     pub fn needs_weights(self) -> bool {
-        matches!(self, Observable::AttentionRank | Observable::Leaders)
+        self.nature().needs == Needs::Weights
     }
 
     /// Whether it looks at the spectrum of V.
     #[must_use]
     pub fn needs_spectrum(self) -> bool {
-        matches!(self, Observable::Hyperplanes | Observable::LeadingEigenspaceDistance)
+        self.nature().needs == Needs::Spectrum
     }
 
     /// The suffixes of its columns, one for each variant: `deltas` where it depends on δ, `spaces` for the leading eigenspaces,
     /// else its own.
     #[must_use]
     pub fn suffixes<'a>(self, deltas: &'a [String], spaces: &'a [Space]) -> Vec<&'a str> {
-        match self {
-            _ if self.depends_on_delta() => deltas.iter().map(String::as_str).collect(),
-            Observable::LeadingEigenspaceDistance => {
+        match self.nature().columns {
+            Columns::One => vec![""],
+            Columns::Deltas => deltas.iter().map(String::as_str).collect(),
+            Columns::Spaces => {
                 spaces.iter().enumerate().map(|(k, space)| if k == 0 { "" } else { space.suffix() }).collect()
             }
-            Observable::RenyiDrift => renyi_drift::SUFFIXES.to_vec(),
-            Observable::CapturedFraction => captured_fraction::SUFFIXES.to_vec(),
-            _ => vec![""],
+            Columns::Own(suffixes) => suffixes.to_vec(),
         }
     }
 
@@ -222,23 +237,6 @@ impl Observable {
             // A column of cells with another geometry.
             return [f64::NAN; LANES];
         }
-        match self {
-            Observable::Clusters => clusters::sample(state, variant),
-            Observable::ThresholdRank => threshold_rank::sample(state),
-            Observable::PairFraction => pair_fraction::sample(state, variant),
-            Observable::MeanCosine => mean_cosine::sample(state),
-            Observable::MinCosine => min_cosine::sample(state),
-            Observable::Energy => energy::sample(state),
-            Observable::SpanDimension => span_dimension::sample(state),
-            Observable::Order => order::sample(state),
-            Observable::AttentionRank => attention_rank::sample(state),
-            Observable::Leaders => leaders::sample(state),
-            Observable::Hyperplanes => hyperplanes::sample(state),
-            Observable::LeadingEigenspaceDistance => leading_eigenspace_distance::sample(state, variant),
-            Observable::RenyiCentres => renyi_centres::sample(state, Which::Renyi),
-            Observable::StrongRenyiCentres => renyi_centres::sample(state, Which::Strong),
-            Observable::RenyiDrift => renyi_drift::sample(state, variant),
-            Observable::CapturedFraction => captured_fraction::sample(state, variant),
-        }
+        self.value(state, variant)
     }
 }

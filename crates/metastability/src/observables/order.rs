@@ -2,11 +2,14 @@
 
 use metasweep_dynamics::simd::LANES;
 
-use crate::observables::State;
+use crate::observables::{Columns, Nature, Needs, State};
+
+/// What it is.
+pub const NATURE: Nature = Nature { is_count: false, columns: Columns::One, needs: Needs::Nothing };
 
 /// The length of the mean token in each lane: 1 if all are in one place.
 #[must_use]
-pub fn sample(state: &State<'_>) -> [f64; LANES] {
+pub fn sample(state: &State<'_>, _variant: usize) -> [f64; LANES] {
     let n = state.n;
     let d = state.scene.tokens.len() / n;
     let mut square = [0.0; LANES];

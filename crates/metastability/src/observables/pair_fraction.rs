@@ -2,7 +2,10 @@
 
 use metasweep_dynamics::simd::LANES;
 
-use crate::observables::State;
+use crate::observables::{Columns, Nature, Needs, State};
+
+/// What it is.
+pub const NATURE: Nature = Nature { is_count: false, columns: Columns::Deltas, needs: Needs::Nothing };
 
 /// The share in each lane; NaN for one token.
 #[must_use]

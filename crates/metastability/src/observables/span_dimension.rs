@@ -6,15 +6,18 @@
 use metasweep_dynamics::simd::LANES;
 
 use crate::cosines::Cosines;
-use crate::observables::State;
+use crate::observables::{Columns, Nature, Needs, State};
 use crate::scene::lanes_of;
 
 /// Eigenvalues above this count.
 pub const THRESHOLD: f64 = 1e-3;
 
+/// What it is.
+pub const NATURE: Nature = Nature { is_count: true, columns: Columns::One, needs: Needs::Nothing };
+
 /// The dimension in each lane.
 #[must_use]
-pub fn sample(state: &State<'_>) -> [f64; LANES] {
+pub fn sample(state: &State<'_>, _variant: usize) -> [f64; LANES] {
     let mut dimensions = [f64::NAN; LANES];
     for lane in lanes_of(state.lanes) {
         let n = state.n;

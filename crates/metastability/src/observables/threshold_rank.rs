@@ -11,7 +11,7 @@
 
 use metasweep_dynamics::simd::LANES;
 
-use crate::observables::State;
+use crate::observables::{Columns, Nature, Needs, State};
 use crate::scene::lanes_of;
 
 /// Pairs count as close from here on: the smallest number above 0.9999.
@@ -20,9 +20,12 @@ pub const CLOSE: f64 = 0.9999_f64.next_up();
 /// Exponents of the Mersenne primes.
 const EXPONENTS: [u32; 2] = [61, 31];
 
+/// What it is.
+pub const NATURE: Nature = Nature { is_count: true, columns: Columns::One, needs: Needs::Nothing };
+
 /// The rank in each lane.
 #[must_use]
-pub fn sample(state: &State<'_>) -> [f64; LANES] {
+pub fn sample(state: &State<'_>, _variant: usize) -> [f64; LANES] {
     let mut ranks = [f64::NAN; LANES];
     for lane in lanes_of(state.lanes) {
         ranks[lane] = rank(state.n, state.levels.rank_pairs(state.n, lane)) as f64;

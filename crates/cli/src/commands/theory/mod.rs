@@ -4,14 +4,14 @@ pub mod arguments;
 
 use std::process::ExitCode;
 
-use metasweep_dynamics::constant;
-use metasweep_dynamics::model::LayerNorm;
 use metasweep_metastability::theory::cascade::{Clusters, Law, cascade};
 use metasweep_metastability::theory::heat::{Bump, Direction, density, evolved, heat_variance, variance};
 use metasweep_metastability::theory::layer_norm::{Layers, State};
 use metasweep_metastability::theory::{
     equiangular, gamma, linear_flow, modes, one_layer, renyi, rotors, wendel,
 };
+
+use metasweep_sweep::choices::layer_norm_text;
 
 use self::arguments::{Formula, Theory};
 use crate::failure::Failure;
@@ -169,7 +169,7 @@ fn equiangular_table(options: &arguments::Equiangular) -> Result<Table, Failure>
                             n.into(),
                             beta.into(),
                             weights.name().into(),
-                            name(layer_norm).into(),
+                            layer_norm_text(layer_norm).into(),
                             t.into(),
                             (1.0 - state.gap).into(),
                             state.gap.into(),
@@ -182,18 +182,6 @@ fn equiangular_table(options: &arguments::Equiangular) -> Result<Table, Failure>
         }
     }
     Ok(table)
-}
-
-/// As in a sweep file.
-fn name(layer_norm: LayerNorm) -> String {
-    match layer_norm {
-        LayerNorm::Post => "post".to_owned(),
-        LayerNorm::Pre => "pre".to_owned(),
-        LayerNorm::Mix { switch } => format!("mix({})", constant::text(switch)),
-        LayerNorm::Peri => "peri".to_owned(),
-        LayerNorm::Ngpt { alpha } => format!("ngpt({})", constant::text(alpha)),
-        LayerNorm::Sqrt => "sqrt".to_owned(),
-    }
 }
 
 fn pair_table(options: &arguments::PairCollapse) -> Table {

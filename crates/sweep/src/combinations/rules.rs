@@ -1,36 +1,12 @@
-//! Which parameters go together: what is refused, and the mathematical reason.
-//!
-//! Each parameter alone is checked by its [registry](crate::registry) entry; here stand the rules about several. A rule
-//! says of which keys it is, when a cell breaks it, and why no such system exists. docs/models.md prints the table.
-//!
-//! Adding one: an entry in [`RULES`], and a file in `tests/malformed` with its message.
+//! The rules themselves, in the order in which a cell is held to them.
 
-use std::collections::BTreeMap;
+use metasweep_dynamics::model::has_plan_without_self;
 
-use metasweep_dynamics::initial::{self, Space};
-use metasweep_dynamics::model::LayerNorm;
-
-use crate::cell::Value;
-use crate::diagnostic::{Place, Problem};
-use crate::families;
-use crate::frozen;
-use crate::grid::Point;
-
-/// The parameters of a cell, defaults included, by key.
-pub type Parameters = BTreeMap<String, Value>;
-
-/// Something that cannot be combined.
-#[derive(Clone, Copy, Debug)]
-pub struct Rule {
-    /// The keys that it is about; the first that a sweep file names is pointed at.
-    pub keys: &'static [&'static str],
-    /// Whether a cell breaks it.
-    pub broken: fn(&Parameters) -> bool,
-    /// Why there is no such system: a sentence without its first capital.
-    pub reason: &'static str,
-    /// What to do instead; may be empty.
-    pub instead: &'static str,
-}
+use super::conditions::{
+    excludes_self, forgets, has_stages, is_given, is_multiscale, is_on_sphere, lists_heads, masses,
+    moves_radii, number, starts_off_the_sphere,
+};
+use super::{Rule, name, text};
 
 /// All rules.
 pub const RULES: &[Rule] = &[
@@ -40,6 +16,12 @@ pub const RULES: &[Rule] = &[
         reason: "this law's tokens are points of R^d of any length, and the tokens of this geometry are unit vectors",
         instead: "take `geometry = \"euclidean\"` or `\"rescaled\"`, or a law of the sphere: a normalized `gaussian` token \
                   is a `uniform_sphere` one",
+    },
+    Rule {
+        keys: &["geometry", "model"],
+        broken: |cell| text(cell, "geometry") == "equiangular" && name(cell, "model") != "attention",
+        reason: "the scalar equation is that of attention (P0 (4.8), (4.9))",
+        instead: "take `model = \"attention\"`",
     },
     Rule {
         keys: &["model", "geometry"],
@@ -141,12 +123,6 @@ pub const RULES: &[Rule] = &[
         broken: |cell| text(cell, "geometry") == "equiangular" && text(cell, "mask") != "full",
         reason: "under the causal mask the first token stays and the cosines become unequal",
         instead: "take `geometry = \"sphere\"`",
-    },
-    Rule {
-        keys: &["geometry", "model"],
-        broken: |cell| text(cell, "geometry") == "equiangular" && name(cell, "model") != "attention",
-        reason: "the scalar equation is that of attention (P0 (4.8), (4.9))",
-        instead: "take `model = \"attention\"`",
     },
     Rule {
         keys: &["geometry", "noise"],
@@ -256,7 +232,7 @@ pub const RULES: &[Rule] = &[
         keys: &["normalization", "exclude_self", "weights"],
         broken: |cell| {
             let is_alone = excludes_self(cell) && text(cell, "normalization") == "sinkhorn";
-            is_alone && !is_shared_out(&masses(cell))
+            is_alone && !has_plan_without_self(&masses(cell))
         },
         reason: "one token has at least the mass of all others together, and cannot share it out among them without itself",
         instead: "take smaller masses, or leave `exclude_self` out",
@@ -489,103 +465,3 @@ pub const RULES: &[Rule] = &[
         instead: "take β > 0",
     },
 ];
-
-/// Whether steps are those of a Runge–Kutta method.
-fn has_stages(cell: &Parameters) -> bool {
-    matches!(text(cell, "integrator"), "rk4" | "adaptive" | "multiscale")
-}
-
-/// Whether tokens merge.
-fn is_multiscale(cell: &Parameters) -> bool {
-    text(cell, "integrator") == "multiscale"
-}
-
-/// Whether no token sees itself.
-fn excludes_self(cell: &Parameters) -> bool {
-    cell.get("exclude_self") == Some(&Value::Boolean(true))
-}
-
-/// The masses that are given.
-fn masses(cell: &Parameters) -> Vec<f64> {
-    frozen::masses(text(cell, "weights")).unwrap_or_default()
-}
-
-/// Whether each token can share out its mass among the others: less than all of theirs, or two of equal mass.
-fn is_shared_out(masses: &[f64]) -> bool {
-    if let [one, other] = masses {
-        return one == other;
-    }
-    let total: f64 = masses.iter().sum();
-    masses.iter().all(|mass| *mass < total - mass)
-}
-
-/// Whether heads are named one by one.
-fn lists_heads(cell: &Parameters) -> bool {
-    text(cell, "heads").starts_with("of(")
-}
-
-fn starts_off_the_sphere(cell: &Parameters) -> bool {
-    families::space(text(cell, "geometry")) == Space::Sphere
-        && initial::parse(text(cell, "initial")).is_ok_and(|law| !law.on_sphere())
-}
-
-/// Whether tokens are unit vectors that the attention moves.
-fn is_on_sphere(cell: &Parameters) -> bool {
-    matches!(text(cell, "geometry"), "sphere" | "circle")
-}
-
-/// Whether the layer norm moves radii.
-fn moves_radii(cell: &Parameters) -> bool {
-    crate::choices::layer_norm(text(cell, "layer_norm")).is_ok_and(LayerNorm::has_radius)
-}
-
-/// Whether a layer forgets where its tokens were.
-fn forgets(cell: &Parameters) -> bool {
-    cell.get("residual") == Some(&Value::Boolean(false))
-}
-
-/// Whether a parameter without a default is given.
-fn is_given(cell: &Parameters, key: &str) -> bool {
-    cell.get(key).is_some_and(|value| *value != Value::Null)
-}
-
-/// A numeric parameter; NaN where it is null.
-fn number(cell: &Parameters, key: &str) -> f64 {
-    cell.get(key).and_then(Value::number).unwrap_or(f64::NAN)
-}
-
-/// A text parameter; empty where it is null.
-#[must_use]
-pub fn text<'a>(parameters: &'a Parameters, key: &str) -> &'a str {
-    parameters.get(key).and_then(Value::text).unwrap_or("")
-}
-
-/// The name in a call: `mix` of `mix(5)`.
-#[must_use]
-pub fn name<'a>(parameters: &'a Parameters, key: &str) -> &'a str {
-    text(parameters, key).split('(').next().unwrap_or("")
-}
-
-/// The rule that a cell breaks, if it breaks one.
-#[must_use]
-pub fn broken(parameters: &Parameters) -> Option<&'static Rule> {
-    RULES.iter().find(|rule| (rule.broken)(parameters))
-}
-
-/// Refuses a cell that breaks a rule.
-pub(crate) fn check(point: &Point<'_>, parameters: &Parameters, grid_at: &Place) -> Result<(), Problem> {
-    let Some(rule) = broken(parameters) else { return Ok(()) };
-    let mut named = rule.keys.iter().filter_map(|key| point.get(key).map(|setting| (key, &setting.at)));
-    let together: Vec<String> = rule
-        .keys
-        .iter()
-        .map(|key| format!("`{key} = {}`", parameters.get(*key).unwrap_or(&Value::Null)))
-        .collect();
-    let first = named.next();
-    let at = first.map_or(grid_at, |(_, at)| at);
-    let mut problem = Problem::new(at, format!("{} cannot be: {}", together.join(" with "), rule.reason));
-    for (key, at) in named {
-        problem = problem.related(at, format!("`{key}` is given here"));
-    }
-    Err(if rule.instead.is_empty() { problem } else { problem.help(rule.instead) })
-}
