@@ -28,14 +28,14 @@ def capped(value, most):
 
 
 def small(grid):
-    """The grid with fewer tokens and dimensions, each axis cut to its ends; n = d stays n = d."""
+    """The grid with fewer tokens and dimensions, each axis cut to its ends, where neither matrices nor tokens are listed for them."""
     grid = dict(grid)
-    if "zip" in grid or str(grid.get("value", "")).startswith(("diag", "spectrum")):
+    if "zip" in grid:
         return grid
-    if "initial" not in grid:
-        for key, most in (("n", MOST_TOKENS), ("d", MOST_DIMENSIONS)):
-            if key in grid:
-                grid[key] = capped(grid[key], most)
+    if "n" in grid and not str(grid.get("initial", "")).startswith(("angles", "file", "orthonormal", "equiangular")):
+        grid["n"] = capped(grid["n"], MOST_TOKENS)
+    if "d" in grid and "initial" not in grid and not str(grid.get("value", "")).startswith(("diag", "spectrum")):
+        grid["d"] = capped(grid["d"], MOST_DIMENSIONS)
     return grid
 
 
