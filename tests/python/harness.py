@@ -9,6 +9,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 from blake3 import blake3
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -63,6 +65,27 @@ def mpirun(ranks, *arguments, name="metasweep-mpi", code=0, env=None, timeout=30
     allowed = {code} if isinstance(code, int) else set(code)
     assert done.returncode in allowed, f"{command}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
+
+
+def sweep(tmp_path, grid, time, observe='series = ["mean_cosine"]', replicas=1, seed=1, name="sweep"):
+    """Runs a sweep made of these lines; its folder."""
+    path = Path(tmp_path) / f"{name}.toml"
+    path.write_text(
+        f'name = "{name}"\nseed = {seed}\nreplicas = {replicas}\n[[grid]]\n{grid}\n[time]\n{time}\n[observe]\n{observe}\n'
+    )
+    metasweep("run", path, "--out", path.with_suffix(""), timeout=900)
+    return path.with_suffix("")
+
+
+def table(out, name):
+    """A table of a dataset, all its parts."""
+    return pl.read_parquet(f"{out}/{name}/**/*.parquet")
+
+
+def tokens(rows, replica, t):
+    """The n × d tokens of a replica at a time, of rows of the table `tokens`."""
+    chosen = rows.filter(pl.col("replica") == replica, (pl.col("t") - t).abs() < 1e-9).sort("token")
+    return np.array(chosen["x"].to_list())
 
 
 def data_hashes(out):

@@ -9,7 +9,7 @@ import pytest
 
 from harness import REPOSITORY, SAME_BYTES, assert_same_files, binary, data_hashes, metasweep, status
 
-from initial_tokens import tokens as python_tokens
+from again import tokens as python_tokens
 
 
 def test_help_and_version():

@@ -3,11 +3,10 @@ draws the same from docs/determinism.md alone and takes the same steps.
 """
 
 import numpy as np
-import polars as pl
 import pytest
 
-import initial_tokens as again
-from harness import metasweep
+import again
+from harness import sweep, table, tokens
 from test_weights import STEP, layer
 
 SEED, REPLICAS, LAYERS, N, D = 78, 2, 3, 5, 3
@@ -42,19 +41,18 @@ def drawn(heads, about):
 def test_layers_are_drawn_as_the_page_says(tmp_path, name, sharing):
     grid, heads = CASES[name]
     case = {"beta": 0.5, "activation": "tanh"}
-    path = tmp_path / "drawn.toml"
-    path.write_text(
-        f'name = "drawn"\nseed = {SEED}\nreplicas = {REPLICAS}\n[[grid]]\nn = {N}\nd = {D}\nbeta = {case["beta"]}\n{grid}\n'
-        f'feed_forward = "tanh(gaussian; bias=normal)"\nsharing = "{sharing}"\n[time]\nhorizon = {TIMES[-1]}\n'
-        f'integrator = "discrete"\nstep = {STEP}\nsample = {TIMES}\n[observe]\nseries = ["order"]\n'
-        f"snapshots = {{ replicas = {REPLICAS}, times = {TIMES} }}\n"
+    out = sweep(
+        tmp_path,
+        f'n = {N}\nd = {D}\nbeta = {case["beta"]}\n{grid}\nfeed_forward = "tanh(gaussian; bias=normal)"\nsharing = "{sharing}"',
+        f'horizon = {TIMES[-1]}\nintegrator = "discrete"\nstep = {STEP}\nsample = {TIMES}',
+        f'series = ["order"]\nsnapshots = {{ replicas = {REPLICAS}, times = {TIMES} }}',
+        replicas=REPLICAS,
+        seed=SEED,
     )
-    metasweep("run", path, "--out", tmp_path / "out")
-    rows = pl.read_parquet(f"{tmp_path}/out/tokens/**/*.parquet")
+    rows = table(out, "tokens")
     cell = rows["cell"][0]
     for replica in range(REPLICAS):
-        of = rows.filter(pl.col("replica") == replica).sort("t", "token")
-        states = [np.array(of.filter(pl.col("t") == t)["x"].to_list()) for t in TIMES]
+        states = [tokens(rows, replica, t) for t in TIMES]
         assert np.array_equal(states[0], again.tokens(SEED, replica, N, D))
         for number, (before, after) in enumerate(zip(states, states[1:])):
             kept = {"sharing": sharing, "cell": cell, "layer": number}

@@ -10,7 +10,7 @@ import textwrap
 import pytest
 from blake3 import blake3
 
-import initial_tokens as again
+import again
 
 ROOT = pathlib.Path(__file__).parents[2]
 GOLDEN = json.loads((ROOT / "crates/sweep/tests/golden/draws.json").read_text())

@@ -10,7 +10,7 @@ import math
 import numpy as np
 import polars as pl
 
-from harness import FAST, metasweep
+from harness import FAST, sweep, table
 
 Z = 5.6
 # n ≥ 50 √β, so that the tokens are many to a cluster.
@@ -30,25 +30,15 @@ def exponent(beta, counts):
 
 
 def test_the_first_metastable_count_grows_like_the_root_of_beta(tmp_path, record_property):
-    (tmp_path / "counts.toml").write_text(
-        f"""
-name = "counts"
-seed = 14
-replicas = {REPLICAS}
-[[grid]]
-zip = {{ n = {list(CELLS.values())}, beta = {list(CELLS)} }}
-d = 2
-[time]
-horizon = 60
-integrator = "projected_euler"
-step = 0.1
-sample = {{ count = 2 }}
-[observe]
-series = ["clusters"]
-"""
+    out = sweep(
+        tmp_path,
+        f"zip = {{ n = {list(CELLS.values())}, beta = {list(CELLS)} }}\nd = 2",
+        'horizon = 60\nintegrator = "projected_euler"\nstep = 0.1\nsample = { count = 2 }',
+        'series = ["clusters"]',
+        replicas=REPLICAS,
+        seed=14,
     )
-    metasweep("run", tmp_path / "counts.toml", "--out", tmp_path / "out", timeout=900)
-    replicas = pl.read_parquet(f"{tmp_path}/out/replicas/**/*.parquet")
+    replicas = table(out, "replicas")
     first = replicas["first_plateau_clusters"]
     # Every replica has come to its first metastable state, and to one of several clusters.
     assert first.null_count() == 0 and (first > 1).all()

@@ -11,23 +11,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from harness import FAST, metasweep
+from harness import FAST, metasweep, sweep, table
 
 Z = 5.6
-
-
-def sweep(tmp_path, grid, time, observe="", replicas=1, seed=1, name="oracle"):
-    """Runs a sweep made of these lines; its folder."""
-    path = tmp_path / f"{name}.toml"
-    path.write_text(
-        f'name = "{name}"\nseed = {seed}\nreplicas = {replicas}\n[[grid]]\n{grid}\n[time]\n{time}\n[observe]\n{observe}\n'
-    )
-    metasweep("run", path, "--out", tmp_path / name, timeout=900)
-    return tmp_path / name
-
-
-def table(out, name):
-    return pl.read_parquet(f"{out}/{name}/**/*.parquet")
 
 
 def scalar_ode(beta, n, normalization, times, substeps=400):

@@ -12,16 +12,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from harness import metasweep
-from test_oracles import sweep, table
+from harness import metasweep, sweep, table, tokens
 
 TIME = "horizon = {horizon}\nintegrator = \"rk4\"\nstep = {step}\nsample = {sample}"
-
-
-def tokens(rows, replica, t):
-    """n × d."""
-    chosen = rows.filter(pl.col("replica") == replica, (pl.col("t") - t).abs() < 1e-9).sort("token")
-    return np.array(chosen["x"].to_list())
 
 
 def hull(points):

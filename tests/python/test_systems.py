@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from harness import REPOSITORY, assert_same_files, metasweep, mpirun
+from harness import REPOSITORY, assert_same_files, metasweep, mpirun, sweep
 
 SWEEPS = REPOSITORY / "tests/python/sweeps"
 EVERY = SWEEPS / "every-system.toml"
@@ -64,13 +64,6 @@ def test_killed_and_resumed(tmp_path, every, failpoint):
     metasweep("run", file, "--out", out, "--threads", 1, "--chunk-replicas", 4, env=env, code=-9)
     metasweep("run", file, "--out", out)
     assert_same_files(out, reference)
-
-
-def sweep(tmp_path, grid, time, observe='series = ["mean_cosine"]', replicas=1, seed=1, name="systems"):
-    path = tmp_path / f"{name}.toml"
-    path.write_text(f'name = "{name}"\nseed = {seed}\nreplicas = {replicas}\n[[grid]]\n{grid}\n[time]\n{time}\n[observe]\n{observe}\n')
-    metasweep("run", path, "--out", tmp_path / name, timeout=900)
-    return tmp_path / name
 
 
 def test_12_one_attention_layer(tmp_path):

@@ -5,11 +5,10 @@ kind of weights, mask, mass, head and feed-forward layer; and compares with the 
 import math
 
 import numpy as np
-import polars as pl
 import pytest
 
-import initial_tokens
-from harness import metasweep
+import again
+from harness import sweep, table, tokens
 
 STEP, STEPS, N, SEED, REPLICAS = 0.25, 4, 6, 77, 3
 ERF = np.vectorize(math.erf)
@@ -109,7 +108,7 @@ def matrix(text, role, cell, replica, sharing):
         return EYE
     if text.startswith("diag"):
         return np.diag([float(a) for a in text[5:-1].split(",")])
-    return np.array(initial_tokens.matrix(SEED, replica, f"matrices.{role}", text, 3, sharing=sharing, cell=cell))
+    return np.array(again.matrix(SEED, replica, f"matrices.{role}", text, 3, sharing=sharing, cell=cell))
 
 
 def grid(case):
@@ -131,14 +130,15 @@ def grid(case):
 def test_a_layer_is_its_definition(tmp_path, name):
     case = {"beta": 2.5, **CASES[name]}
     times = [k * STEP for k in range(STEPS + 1)]
-    path = tmp_path / f"{name}.toml"
-    path.write_text(
-        f'name = "{name}"\nseed = {SEED}\nreplicas = {REPLICAS}\n[[grid]]\n{grid(case)}\n[time]\nhorizon = {times[-1]}\n'
-        f'integrator = "discrete"\nstep = {STEP}\nsample = {times}\n[observe]\nseries = ["order"]\n'
-        f"snapshots = {{ replicas = {REPLICAS}, times = {times} }}\n"
+    out = sweep(
+        tmp_path,
+        grid(case),
+        f'horizon = {times[-1]}\nintegrator = "discrete"\nstep = {STEP}\nsample = {times}',
+        f'series = ["order"]\nsnapshots = {{ replicas = {REPLICAS}, times = {times} }}',
+        replicas=REPLICAS,
+        seed=SEED,
     )
-    metasweep("run", path, "--out", tmp_path / "out")
-    rows = pl.read_parquet(f"{tmp_path}/out/tokens/**/*.parquet")
+    rows = table(out, "tokens")
     cell = rows["cell"][0]
     moved = 0.0
     for replica in range(REPLICAS):
@@ -150,8 +150,7 @@ def test_a_layer_is_its_definition(tmp_path, name):
         if name == "heads":
             matrices["heads"] = [(q.T, k, v) for q, k, v in matrices["heads"]]
         matrices |= {"weight": np.diag([1, -1, 2]), "bias": np.array(case.get("bias", 0.0))}
-        of = rows.filter(pl.col("replica") == replica).sort("t", "token")
-        states = [np.array(of.filter(pl.col("t") == t)["x"].to_list()) for t in times]
+        states = [tokens(rows, replica, t) for t in times]
         for before, after in zip(states, states[1:]):
             expected = layer(before, case, matrices)
             # A dozen roundings of numbers below e^{β·‖B‖} at the very most; Sinkhorn stops at 1e-12.

@@ -6,7 +6,7 @@ use metasweep_dynamics::simd::LANES;
 use serde::{Deserialize, Serialize};
 
 use crate::cell::Cell;
-use crate::cost::Costs;
+use crate::cost::{Costs, in_lanes};
 use crate::start::watch;
 use crate::sweep::{Observe, Sweep};
 
@@ -59,8 +59,8 @@ pub fn cut(missing: &[Segment], sweep: &Sweep, costs: &Costs, how: &Cut) -> Vec<
             sweep.cells.get(segment.cell as usize).map_or(0.0, |cell| costs.replica(cell, &sweep.observe))
         })
         .collect();
-    let total: f64 =
-        missing.iter().zip(&per_replica).map(|(segment, cost)| cost * segment.replicas.len() as f64).sum();
+    let all = |segment: &Segment| in_lanes(segment.replicas.end - segment.replicas.start);
+    let total: f64 = missing.iter().zip(&per_replica).map(|(segment, cost)| cost * all(segment)).sum();
     let target = how.target.min(total / (CHUNKS_EACH * how.workers.max(1) as f64)).max(0.0);
     let bytes = |segment: &Segment| segment.replicas.len() as u64 * bytes_of(sweep, segment);
     let mut pieces: Vec<(Segment, f64)> = Vec::new();
@@ -70,8 +70,7 @@ pub fn cut(missing: &[Segment], sweep: &Sweep, costs: &Costs, how: &Cut) -> Vec<
         let mut start = segment.replicas.start;
         while start < segment.replicas.end {
             let end = start.saturating_add(size).min(segment.replicas.end);
-            pieces
-                .push((Segment { cell: segment.cell, replicas: start..end }, cost * f64::from(end - start)));
+            pieces.push((Segment { cell: segment.cell, replicas: start..end }, cost * in_lanes(end - start)));
             start = end;
         }
     }

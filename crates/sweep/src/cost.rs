@@ -45,7 +45,7 @@ impl Default for Costs {
 }
 
 impl Costs {
-    /// Seconds of one replica of a cell.
+    /// Seconds of one replica of a cell whose vectors are full.
     #[must_use]
     pub fn replica(&self, cell: &Cell, observe: &Observe) -> f64 {
         let model = model(cell);
@@ -83,8 +83,14 @@ impl Costs {
     #[must_use]
     pub fn sweep(&self, sweep: &Sweep) -> f64 {
         let each: f64 = sweep.cells.iter().map(|cell| self.replica(cell, &sweep.observe)).sum();
-        each * f64::from(sweep.replicas)
+        each * in_lanes(sweep.replicas)
     }
+}
+
+/// Replicas share vectors: so many cost as many as fill whole vectors of four, the width of AVX2.
+#[must_use]
+pub fn in_lanes(replicas: u32) -> f64 {
+    4.0 * f64::from(replicas.div_ceil(4))
 }
 
 /// How much dearer than one look at each pair an observable is.
@@ -104,7 +110,6 @@ fn weight(observable: Observable, n: f64, observe: &Observe) -> f64 {
 /// The keys whose families are matrices.
 const FAMILIES: [&str; 4] = ["value", "query_key", "query", "key"];
 
-/// How many heads there are.
 fn is_scalar(family: &str) -> bool {
     matches!(family, "identity" | "-identity")
 }

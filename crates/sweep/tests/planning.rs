@@ -6,7 +6,7 @@ use std::time::Duration;
 use metasweep_dynamics::simd::{Isa, LANES};
 use metasweep_sweep::calibration::Calibration;
 use metasweep_sweep::chunk::{Chunk, Cut, Segment, cut};
-use metasweep_sweep::cost::Costs;
+use metasweep_sweep::cost::{Costs, in_lanes};
 use metasweep_sweep::plan::{Machine, makespan, plan};
 use metasweep_sweep::sweep::Sweep;
 use proptest::prelude::*;
@@ -148,4 +148,17 @@ fn a_calibration_is_positive_and_reads_back() {
     let text = serde_json::to_string(&calibration).expect("plain");
     assert_eq!(serde_json::from_str::<Calibration>(&text).expect("reads back").isa, calibration.isa);
     eprintln!("{costs:?}");
+}
+
+/// One replica takes the time of a vector of them; full vectors cost what they hold.
+#[test]
+fn lanes_that_are_empty_cost_too() {
+    assert_eq!([0, 1, 4, 5, 8, 1024].map(in_lanes), [0.0, 4.0, 4.0, 8.0, 8.0, 1024.0]);
+    let sweep = figure_2();
+    let cost = |replicas: std::ops::Range<u32>| {
+        let how = Cut { target: 3.0, workers: 1, chunk_replicas: Some(8) };
+        cut(&[Segment { cell: 0, replicas }], sweep, &Costs::default(), &how)[0].cost
+    };
+    assert_eq!(cost(0..1).to_bits(), cost(0..4).to_bits());
+    assert_eq!((2.0 * cost(0..4)).to_bits(), cost(0..8).to_bits());
 }

@@ -1,22 +1,21 @@
 //! `metasweep theory`: the papers' formulas as tables (docs/theory.md). The formulas are `metasweep_metastability::theory`'s.
 
 pub mod arguments;
+mod clusters;
+mod equal_cosines;
+mod limits;
 
 use std::process::ExitCode;
 
-use metasweep_metastability::theory::cascade::{Clusters, Law, cascade};
-use metasweep_metastability::theory::heat::{Bump, Direction, density, evolved, heat_variance, variance};
-use metasweep_metastability::theory::layer_norm::{Layers, State};
-use metasweep_metastability::theory::{
-    equiangular, gamma, linear_flow, modes, one_layer, renyi, rotors, wendel,
-};
-
-use metasweep_sweep::choices::layer_norm_text;
-
 use self::arguments::{Formula, Theory};
+use self::clusters::{cascade_table, modes_table, renyi_table};
+use self::equal_cosines::{
+    boundary_table, equiangular_table, gamma_table, one_layer_table, pair_table, wendel_table,
+};
+use self::limits::{heat_table, kuramoto_table, leading_table};
 use crate::failure::Failure;
 use crate::output::print;
-use crate::table::{Entry, Style, Table};
+use crate::table::{Style, Table};
 
 /// Prints the table of a formula, or the list of formulas.
 pub fn run(options: &Theory) -> Result<ExitCode, Failure> {
@@ -97,113 +96,6 @@ fn table(formula: &Formula) -> Result<Table, Failure> {
     }
 }
 
-fn gamma_table(options: &arguments::Gamma) -> Table {
-    let mut table = Table::new(&["n", "beta", "normalization", "t", "gamma", "gap"]);
-    for &n in &options.n {
-        for &beta in &options.beta {
-            for &weights in &options.weights.normalization {
-                for &t in &options.t {
-                    let gap = gamma::gap(n, beta, weights.normalization(), t);
-                    let name = weights.name();
-                    table.push([
-                        n.into(),
-                        beta.into(),
-                        name.into(),
-                        t.into(),
-                        (1.0 - gap).into(),
-                        gap.into(),
-                    ]);
-                }
-            }
-        }
-    }
-    table
-}
-
-fn boundary_table(options: &arguments::Boundary) -> Table {
-    let mut table = Table::new(&["n", "beta", "normalization", "delta", "t", "ln_t"]);
-    for &n in &options.n {
-        for &beta in &options.beta {
-            for &weights in &options.weights.normalization {
-                for &delta in &options.delta {
-                    let equation = equiangular::Equiangular::new(n, beta, weights.normalization());
-                    let (t, ln_t) = (equation.time(1.0, delta), equation.ln_time(1.0, delta));
-                    let name = weights.name();
-                    table.push([n.into(), beta.into(), name.into(), delta.into(), t.into(), ln_t.into()]);
-                }
-            }
-        }
-    }
-    table
-}
-
-fn wendel_table(options: &arguments::Wendel) -> Table {
-    let mut table = Table::new(&["n", "d", "probability"]);
-    for &n in &options.n {
-        for &d in &options.d {
-            table.push([n.into(), d.into(), wendel::hemisphere_probability(n, d).into()]);
-        }
-    }
-    table
-}
-
-fn equiangular_table(options: &arguments::Equiangular) -> Result<Table, Failure> {
-    let mut table =
-        Table::new(&["n", "beta", "normalization", "layer_norm", "t", "rho", "gap", "radius", "slope"]);
-    let start = State { gap: 1.0 - options.rho, radius: options.radius };
-    for &n in &options.n {
-        if start.gap * (n as f64 - 1.0) >= n as f64 {
-            let least = -1.0 / (n as f64 - 1.0);
-            return Err(Failure::usage(format!(
-                "--rho {} is impossible with {n} tokens: equal cosines of {n} unit vectors are at least {least}, and there they rest",
-                options.rho
-            )));
-        }
-        for &beta in &options.beta {
-            for &weights in &options.weights.normalization {
-                for &layer_norm in &options.layer_norm {
-                    let layers = Layers::new(n, beta, weights.normalization(), layer_norm);
-                    for &t in &options.t {
-                        let state = layers.at(start, t);
-                        table.push([
-                            n.into(),
-                            beta.into(),
-                            weights.name().into(),
-                            layer_norm_text(layer_norm).into(),
-                            t.into(),
-                            (1.0 - state.gap).into(),
-                            state.gap.into(),
-                            state.radius.into(),
-                            layers.rate(t, state).0.into(),
-                        ]);
-                    }
-                }
-            }
-        }
-    }
-    Ok(table)
-}
-
-fn pair_table(options: &arguments::PairCollapse) -> Table {
-    let mut table = Table::new(&["beta", "normalization", "start", "delta", "t", "ln_t"]);
-    for &beta in &options.beta {
-        for &weights in &options.weights.normalization {
-            for &start in &options.start {
-                for &delta in &options.delta {
-                    let pair = equiangular::Equiangular::new(2, beta, weights.normalization());
-                    // Tokens that are together from the start meet at once.
-                    let met = 1.0 - start <= delta;
-                    let t = if met { 0.0 } else { pair.time(1.0 - start, delta) };
-                    let ln_t = if met { f64::NEG_INFINITY } else { pair.ln_time(1.0 - start, delta) };
-                    let name = weights.name();
-                    table.push([beta.into(), name.into(), start.into(), delta.into(), t.into(), ln_t.into()]);
-                }
-            }
-        }
-    }
-    table
-}
-
 /// One each, one for all, or equal shares.
 fn each(values: Option<&[f64]>, count: usize, what: &str) -> Result<Vec<f64>, Failure> {
     match values {
@@ -215,195 +107,6 @@ fn each(values: Option<&[f64]>, count: usize, what: &str) -> Result<Vec<f64>, Fa
             values.len()
         ))),
     }
-}
-
-fn cascade_table(options: &arguments::Cascade) -> Result<Table, Failure> {
-    let masses = each(options.masses.as_deref(), options.angles.len(), "masses")?;
-    let law = if options.large_beta { Law::LargeBeta } else { Law::Exact { delta: options.delta } };
-    let clusters = Clusters::on_circle(&options.angles, &masses);
-    let mut table = Table::new(&[
-        "merge",
-        "left",
-        "right",
-        "cosine",
-        "ln_duration",
-        "ln_t",
-        "t",
-        "angle",
-        "mass",
-        "clusters",
-    ]);
-    let merges = cascade(&clusters, options.beta, options.normalization.normalization(), law);
-    for (index, merge) in merges.iter().enumerate() {
-        table.push([
-            (index + 1).into(),
-            merge.pair.0.into(),
-            merge.pair.1.into(),
-            (1.0 - merge.gap).into(),
-            merge.ln_duration.into(),
-            merge.ln_time.into(),
-            libm::exp(merge.ln_time).into(),
-            libm::atan2(merge.position[1], merge.position[0]).into(),
-            merge.mass.into(),
-            merge.clusters.into(),
-        ]);
-    }
-    Ok(table)
-}
-
-fn renyi_table(options: &arguments::Renyi) -> Table {
-    let mut table =
-        Table::new(&["n", "d", "delta", "cap", "strong", "strong_limit", "centres", "centres_limit"]);
-    let separation = |beta: &f64| (4.0 / beta.sqrt()).min(std::f64::consts::PI);
-    let of_beta = || options.beta.iter().flatten().map(separation).collect();
-    let deltas: Vec<f64> = options.delta.clone().unwrap_or_else(of_beta);
-    for &n in &options.n {
-        for &d in &options.d {
-            for &delta in &deltas {
-                let cap = renyi::cap(d, delta);
-                // Beyond the circle the number of centres is not known.
-                let circle = |value: f64| if d == 2 { value } else { f64::NAN };
-                table.push([
-                    n.into(),
-                    d.into(),
-                    delta.into(),
-                    cap.into(),
-                    renyi::strong_centres(n, d, delta).into(),
-                    (1.0 / cap).into(),
-                    circle(renyi::circle_centres(n, delta)).into(),
-                    circle(renyi::PARKING * std::f64::consts::TAU / delta).into(),
-                ]);
-            }
-        }
-    }
-    table
-}
-
-fn heat_table(options: &arguments::Heat) -> Result<Table, Failure> {
-    let count = options.centres.len();
-    let weights = each(options.weights.as_deref(), count, "weights")?;
-    let deviations = each(Some(&options.deviations), count, "deviations")?;
-    let direction = if options.repulsive { Direction::Forward } else { Direction::Backward };
-    let mixture: Vec<Bump> = options
-        .centres
-        .iter()
-        .zip(weights)
-        .zip(deviations)
-        .map(|((&centre, weight), deviation)| Bump { weight, centre, variance: deviation * deviation })
-        .collect();
-    let Some(angles) = &options.at else { return Ok(variances(options, &mixture, direction)) };
-    let mut table = Table::new(&["t", "angle", "density_heat", "density"]);
-    for &t in &options.t {
-        let heat = evolved(&mixture, options.beta, t, direction, heat_variance);
-        let finite = evolved(&mixture, options.beta, t, direction, variance);
-        for &angle in angles {
-            table.push([
-                t.into(),
-                angle.into(),
-                density(&heat, angle).into(),
-                density(&finite, angle).into(),
-            ]);
-        }
-    }
-    Ok(table)
-}
-
-fn variances(options: &arguments::Heat, mixture: &[Bump], direction: Direction) -> Table {
-    let mut table = Table::new(&["t", "centre", "weight", "variance_heat", "variance", "beta_variance"]);
-    for &t in &options.t {
-        for bump in mixture {
-            let finite = variance(bump.variance, options.beta, t, direction);
-            table.push([
-                t.into(),
-                bump.centre.into(),
-                bump.weight.into(),
-                heat_variance(bump.variance, options.beta, t, direction).into(),
-                finite.into(),
-                (options.beta * finite).into(),
-            ]);
-        }
-    }
-    table
-}
-
-fn kuramoto_table(options: &arguments::Kuramoto) -> Table {
-    let mut table = Table::new(&["d", "beta", "kappa", "order", "uniform_stable_to", "uniform"]);
-    for &d in &options.d {
-        for &beta in &options.beta {
-            for &kappa in &options.kappa {
-                let order = if beta == 0.0 { rotors::order_parameter(d, kappa) } else { f64::NAN };
-                let stable_to = rotors::uniform_stable_to(d, beta);
-                let uniform = if kappa <= stable_to { "stable" } else { "unstable" };
-                let row: [Entry; 6] =
-                    [d.into(), beta.into(), kappa.into(), order.into(), stable_to.into(), uniform.into()];
-                table.push(row);
-            }
-        }
-    }
-    table
-}
-
-fn one_layer_table(options: &arguments::OneLayer) -> Table {
-    let mut table = Table::new(&["n", "gamma", "beta", "rho", "cosine", "gap", "limit"]);
-    for &n in &options.n {
-        for &gamma in &options.gamma {
-            for &rho in &options.rho {
-                let gap = one_layer::gap(n, gamma, rho);
-                table.push([
-                    n.into(),
-                    gamma.into(),
-                    (gamma * libm::log(n as f64)).into(),
-                    rho.into(),
-                    (1.0 - gap).into(),
-                    gap.into(),
-                    one_layer::limit(gamma, rho).into(),
-                ]);
-            }
-        }
-    }
-    table
-}
-
-fn modes_table(options: &arguments::Modes) -> Table {
-    let mut table = Table::new(&["beta", "d", "scaling", "modes"]);
-    for &beta in &options.beta {
-        for &d in &options.d {
-            let modes = if d == 2 { modes::modes_on_circle(beta) } else { f64::NAN };
-            table.push([beta.into(), d.into(), modes::scaling(d, beta).into(), modes.into()]);
-        }
-    }
-    table
-}
-
-fn leading_table(options: &arguments::LeadingSpace) -> Result<Table, Failure> {
-    let d = options.value.d;
-    let identity = || (0..d * d).map(|k| f64::from(u8::from(k % (d + 1) == 0))).collect();
-    let query_key = match &options.query_key {
-        None => identity(),
-        Some(matrix) if matrix.d == d => matrix.entries.clone(),
-        Some(matrix) => {
-            return Err(Failure::usage(format!(
-                "--query-key has {} rows and --value {d}: both are d × d",
-                matrix.d
-            )));
-        }
-    };
-    let space = linear_flow::leading_space(&options.value.entries, &query_key, 1e-6)
-        .ok_or_else(|| Failure::failed("the eigenvalues of V·Bᵀ do not converge"))?;
-    let mut table = Table::new(&["vector", "real", "imaginary", "next_real", "motion", "direction"]);
-    let motion = if space.turns() { "turns" } else { "rests" };
-    for (index, (direction, (real, imaginary))) in space.basis.iter().zip(&space.eigenvalues).enumerate() {
-        let coordinates: Vec<String> = direction.iter().map(|x| format!("{x:.6}")).collect();
-        table.push([
-            (index + 1).into(),
-            (*real).into(),
-            (*imaginary).into(),
-            space.next.unwrap_or(f64::NAN).into(),
-            motion.into(),
-            format!("({})", coordinates.join(", ")).into(),
-        ]);
-    }
-    Ok(table)
 }
 
 #[cfg(test)]
