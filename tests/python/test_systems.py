@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from harness import REPOSITORY, assert_same_files, metasweep, mpirun, sweep
+from harness import REPOSITORY, assert_same_files, metasweep, mpirun, sweep, table
 
 SWEEPS = REPOSITORY / "tests/python/sweeps"
 EVERY = SWEEPS / "every-system.toml"
@@ -111,6 +111,42 @@ def test_13_noisy_rotors_order_above_the_threshold(tmp_path):
     assert abs(math.sqrt(square[8.0]) - r) < 5 / math.sqrt(n)
     # κ/2 = 1/2 of the critical coupling: the response multiplies the fluctuation 1/n by 1/(1 − κ/2) = 2.
     assert abs(square[1.0]) < 5 * 2 / n
+
+
+def expected_cosine(step, kappa, steps):
+    """E⟨X_t, X_0⟩ of `projected_euler` in d = 3 without drift, exactly: each step turns X by an independent angle, so that the mean
+    cosines multiply. x + sξ has the component 1 + s·z along x and a Rayleigh length s·ρ across it (Gauss–Hermite, Gauss–Laguerre)."""
+    s = math.sqrt(2 * step / kappa)
+    z, weight = np.polynomial.hermite_e.hermegauss(80)
+    half_square, mass = np.polynomial.laguerre.laggauss(80)
+    along, across = 1 + s * z[:, None], s * np.sqrt(2 * half_square)[None]
+    cosine = along / np.hypot(along, across)
+    return float((weight[:, None] / math.sqrt(2 * math.pi) * mass[None] * cosine).sum()) ** steps
+
+
+def test_the_weak_order_of_noise_is_one(tmp_path):
+    """P2 §7, V = 0, d = 3: E⟨X_t, X_0⟩ = e^{−2t/κ} for Brownian motion; the scheme's own mean differs from it by an amount that halves
+    with the step. Measured with 10⁵ tokens to 5.6 standard errors, which the bias of the long step exceeds."""
+    kappa, horizon = 4.0, 2.0
+    exact = math.exp(-2 * horizon / kappa)
+    bias = {step: expected_cosine(step, kappa, round(horizon / step)) - exact for step in (1.0, 0.5, 0.25, 2**-8, 2**-9)}
+    assert bias[2**-8] / bias[2**-9] == pytest.approx(2, abs=0.05)
+    for step in (1.0, 0.5, 0.25):
+        out = sweep(
+            tmp_path,
+            f'n = 50\nd = 3\nbeta = 0\nvalue = "diag(0, 0, 0)"\nnoise = "brownian"\nkappa = {kappa}',
+            f'horizon = {horizon}\nintegrator = "projected_euler"\nstep = {step}\nsample = [0, {horizon}]',
+            f'series = ["order"]\nplateaus = false\nsnapshots = {{ replicas = 2000, times = [0.0, {horizon}] }}',
+            replicas=2000,
+            name=f"weak-{step:g}".replace(".", "-"),
+        )
+        rows = table(out, "tokens").sort("t", "replica", "token")
+        before, after = np.split(np.array(rows["x"].to_list()), 2)
+        cosines = (before * after).sum(axis=1)
+        error = cosines.std(ddof=1) / math.sqrt(len(cosines))
+        assert len(cosines) == 100_000
+        assert abs(cosines.mean() - exact - bias[step]) < Z * error
+        assert step < 1 or abs(bias[step]) > 2 * Z * error
 
 
 def test_halving_the_step_refines_the_same_path(tmp_path):

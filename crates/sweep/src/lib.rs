@@ -28,6 +28,7 @@ mod parse;
 pub mod plan;
 mod ranges;
 mod recipe;
+mod refinements;
 pub mod registry;
 pub mod replay;
 mod required;

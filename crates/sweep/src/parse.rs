@@ -11,6 +11,7 @@ use crate::fitting;
 use crate::grid::{self, Grid, Point};
 use crate::observe::{read_observe, read_output, unknown_key};
 use crate::overrides;
+use crate::refinements::Refinements;
 use crate::registry::{self, PARAMETERS, Section};
 use crate::required;
 use crate::resolve::Resolver;
@@ -257,12 +258,16 @@ fn cells(
     let base: Point<'_> = singles.iter().map(|(key, setting)| (*key, setting)).collect();
     let mut names: BTreeSet<CellName> = BTreeSet::new();
     let mut cells = Vec::new();
+    let mut refinements = Refinements::default();
     for grid in grids {
         for point in grid.points(&base) {
             if problems.is_full() {
                 return None;
             }
-            if let Some(cell) = problems.keep(resolver.cell(&point, &grid.at))
+            let cell = resolver
+                .cell(&point, &grid.at)
+                .and_then(|cell| refinements.check(&cell, &point, &grid.at).map(|()| cell));
+            if let Some(cell) = problems.keep(cell)
                 && names.insert(cell.name.clone())
             {
                 cells.push(cell);
