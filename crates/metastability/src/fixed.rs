@@ -115,3 +115,29 @@ fn product(a: &[f64], b: &[f64], d: usize) -> Vec<f64> {
     let entry = |i: usize, j: usize| (0..d).fold(0.0, |sum, k| sum + a[i * d + k] * b[k * d + j]);
     (0..d * d).map(|k| entry(k / d, k % d)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use nalgebra::DMatrix;
+
+    use super::*;
+
+    /// B = QᵀK with rows (2, 1), (0, 1): KᵀQ = Bᵀ has the eigenvector (1, 1) of 2, and B itself (1, 0). As one form and as Q and K.
+    #[test]
+    fn the_leading_eigenspace_is_that_of_v_times_key_query() {
+        let form = DMatrix::from_row_slice(2, 2, &[2.0, 1.0, 0.0, 1.0]);
+        let apart = QueryKey::Factored { query: DMatrix::identity(2, 2), key: form.clone() };
+        let watch = Watch {
+            series: vec![Observable::LeadingEigenspaceDistance],
+            spaces: vec![Space::ValueKeyQuery],
+            ..Watch::default()
+        };
+        for query_key in [QueryKey::Joint(Operator::Dense(form)), apart] {
+            let head = Head { query_key, value: Operator::Scalar(1.0) };
+            let matrices = Matrices::of(&watch, &Parameters::new(vec![head]), 2);
+            let complement = matrices.complements[0].as_ref().expect("the eigenvalues are 2 and 1");
+            assert!(complement.distance(&[0.6, 0.6]) < 1e-14);
+            assert!((complement.distance(&[1.0, 0.0]) - 0.5_f64.sqrt()).abs() < 1e-14);
+        }
+    }
+}
