@@ -151,19 +151,25 @@ def test_the_weak_order_of_noise_is_one(tmp_path):
 
 def test_halving_the_step_refines_the_same_path(tmp_path):
     """Noise with step η and η/2 is the same path: ends of the replicas are closer than two independent ends are."""
+    cell = 'n = 5\nd = 3\nbeta = 1\nnoise = "brownian"\nkappa = 4\nstep = [0.04, 0.02, 0.01]'
     out = sweep(
         tmp_path,
-        'n = 5\nd = 3\nbeta = 1\nnoise = "brownian"\nkappa = 4\nstep = [0.04, 0.02, 0.01, 0.013]',
+        cell,
         'horizon = 2\nintegrator = "projected_euler"\nsample = [0, 2]',
         'series = ["energy"]\nlevel = "replica"\nplateaus = false',
         replicas=64,
     )
     rows = pl.read_parquet(f"{out}/series/**/*.parquet").filter(pl.col("t") == 2)
-    end = {s: rows.filter(pl.col("step") == s).sort("replica")["energy"].to_numpy() for s in (0.04, 0.02, 0.01, 0.013)}
+    end = {s: rows.filter(pl.col("step") == s).sort("replica")["energy"].to_numpy() for s in (0.04, 0.02, 0.01)}
     paired = np.abs(end[0.02] - end[0.01]).mean()
-    apart = np.abs(end[0.013] - end[0.01]).mean()
-    assert paired < apart / 3
+    independent = np.abs(np.roll(end[0.02], 1) - end[0.01]).mean()  # replica r − 1 beside replica r
+    assert paired < independent / 3
     assert paired < np.abs(end[0.04] - end[0.01]).mean()
+
+    other = (tmp_path / "sweep.toml").read_text().replace("0.02, 0.01]", "0.02, 0.013]")
+    (tmp_path / "other.toml").write_text(other)
+    refused = metasweep("plan", tmp_path / "other.toml", code=2)
+    assert "steps 0.04 and 0.013 of one noisy system cannot be" in refused.stderr
 
 
 def test_equiangular_tokens_of_a_million(tmp_path):
