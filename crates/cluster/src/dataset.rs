@@ -153,7 +153,7 @@ impl Simulation {
 
     /// Stores a checkpoint, durable when this returns, and reads it back: what a later run would go on from.
     fn store(&self, checkpoint: &Checkpoint, report: &mut dyn FnMut(Report)) -> Result<Checkpoint, Failure> {
-        let steps = checkpoint.ensemble.steps();
+        let steps = checkpoint.motion.steps();
         let receipt = self.writer.checkpoint(&self.desk.sweep, checkpoint, steps);
         let receipt = receipt.map_err(|error| self.locate(error))?;
         let Kind::Checkpoint { frame, .. } = &receipt.kind else {

@@ -135,7 +135,7 @@ impl Ensemble {
             gram: vec![Pack::ZERO; n * (n - 1) / 2],
             gram_is_current: false,
             field,
-            integrator: integrator(model.integrator, state.len()),
+            integrator: integrator(model.integrator, state.len())?,
             noise: brownian(model, starts)?,
             given: starts
                 .iter()
@@ -356,7 +356,7 @@ impl Ensemble {
     }
 }
 
-fn check(model: &Model, starts: &[Start], isa: Isa) -> Result<(), EnsembleError> {
+pub(crate) fn check(model: &Model, starts: &[Start], isa: Isa) -> Result<(), EnsembleError> {
     let Model { n, d, .. } = *model;
     if !(1..=LANES).contains(&starts.len()) {
         return Err(EnsembleError::Lanes(starts.len()));

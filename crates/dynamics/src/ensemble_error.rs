@@ -154,6 +154,17 @@ pub enum EnsembleError {
         /// n × d.
         expected: usize,
     },
+    /// A model that `multiscale` is not for.
+    #[error("`multiscale` is not for this model: {0}")]
+    Multiscale(&'static str),
+    /// A right side that adaptive steps cannot follow.
+    #[error(
+        "adaptive steps are for smooth right sides: not for noise, hardmax, or matrices drawn for each layer"
+    )]
+    Rough,
+    /// Adaptive steps are not shared between replicas.
+    #[error("an ensemble takes fixed steps; adaptive ones are those of a trajectory")]
+    Adaptive,
     /// Instructions this machine lacks.
     #[error("this machine has no {0} instructions")]
     Isa(&'static str),

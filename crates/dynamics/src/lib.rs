@@ -35,6 +35,7 @@ pub mod array_file;
 mod assembly;
 mod attention;
 pub mod call;
+pub mod clock;
 pub mod complex;
 pub mod constant;
 pub mod ensemble;
@@ -53,6 +54,7 @@ pub mod quantile;
 pub mod random;
 pub mod safetensors;
 pub mod simd;
+pub mod trajectory;
 
 #[cfg(test)]
 mod tests;

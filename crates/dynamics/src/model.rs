@@ -116,7 +116,7 @@ impl LayerNorm {
     }
 }
 
-/// The fixed-step integrators.
+/// How time is stepped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Integrator {
     /// The authors' scheme `x ← normalize(x + η A/s)`: no tangent projection, self term kept.
@@ -128,6 +128,10 @@ pub enum Integrator {
         /// Whether x is part of the sum; else `x ← A` (P2 Thm 7).
         residual: bool,
     },
+    /// Adaptive steps for any smooth right side: a [`Trajectory`](crate::trajectory::Trajectory), not an ensemble.
+    Adaptive,
+    /// Adaptive steps, merging, drifts of any smallness: a trajectory too.
+    Multiscale,
 }
 
 /// All replicas in one ensemble share this.
@@ -157,6 +161,14 @@ pub struct Model {
     pub layer_norm: LayerNorm,
     /// Integrator.
     pub integrator: Integrator,
+}
+
+impl Integrator {
+    /// Whether it chooses its steps.
+    #[must_use]
+    pub fn is_adaptive(self) -> bool {
+        matches!(self, Self::Adaptive | Self::Multiscale)
+    }
 }
 
 impl Model {

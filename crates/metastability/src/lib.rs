@@ -9,6 +9,7 @@
 //! | collapse time | first t with min_ij ⟨x_i, x_j⟩ ≥ 1 − δ, right-censored at the horizon | [`collapse`] |
 //! | plateaus | maximal intervals of one resolved partition | [`plateaus`] |
 //! | merges | clusters becoming one, with hysteresis | [`merges`] |
+//! | adaptive steps | which states a recorder has to see | [`lookout`] |
 //! | portraits | tokens and attention weights of some replicas, whole | [`portraits`] |
 //! | histograms | inner products, azimuths | [`histogram`] |
 //! | what is fixed at t = 0 | Rényi centres, leading eigenspaces | [`fixed`], [`renyi`], [`spectrum`] |
@@ -90,6 +91,7 @@ pub mod fixed;
 pub mod hemisphere;
 pub mod histogram;
 pub mod levels;
+pub mod lookout;
 pub mod merges;
 pub mod observables;
 pub mod partition;

@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 pub enum End {
     /// Collapse was seen (at the first δ), whatever followed.
     Collapsed,
-    /// The state stopped changing: a step changed no bit.
+    /// The state stopped changing: a fixed step changed no bit, or every velocity is rounding error.
     Stationary,
     /// The horizon was reached: the collapse time is right-censored.
     Horizon,
-    /// Drifts fell below the smallest number.
+    /// β(1 − min cos) exceeded 700: weights are about to be no numbers any more.
     Underflow,
     /// The state became infinite or undefined: see [`ReplicaRecord::status`].
     Failed,
@@ -68,7 +68,7 @@ pub struct ReplicaRecord {
     pub collapse_time: Vec<Option<f64>>,
     /// How it ended.
     pub end: End,
-    /// `ok`, or why not, in a few words ("not finite at t = 3.2").
+    /// `ok`, or why not (failed, underflow), in a few words ("not finite at t = 3.2").
     pub status: String,
     /// Clusters at the end for each δ; None if failed.
     pub clusters_final: Vec<Option<u32>>,

@@ -59,7 +59,7 @@ struct Lane {
 /// How and when a lane ended before the horizon.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Fate {
-    failed: bool,
+    end: End,
     time: f64,
     steps: u64,
     evaluations: u64,
@@ -172,7 +172,7 @@ impl Recorder {
         for (lane, seen) in self.lanes.into_iter().enumerate() {
             let alive = self.alive & lane_bit(lane) != 0;
             let (plateaus, merges) = tracked.next().unwrap_or_default();
-            let forever = seen.fate.is_some_and(|fate| !fate.failed);
+            let forever = seen.fate.is_some_and(|fate| fate.end == End::Stationary);
             let collapse_time = self.collapse.times(lane).to_vec();
             let (tokens, attention) = self.portraits.take(lane);
             let fate = seen.fate;
@@ -274,25 +274,36 @@ impl Recorder {
 
     /// A lane's numbers are no longer finite: all that was known of it is what the states before showed.
     fn fail(&mut self, scene: &Scene<'_>, lane: usize) {
-        self.leave(scene, lane, true);
+        self.leave(scene, lane, End::Failed);
         self.alive &= !lane_bit(lane);
         if let Some(tracker) = &mut self.tracker {
             tracker.stop(lane);
         }
     }
 
+    /// Weights are about to be no numbers any more: nothing is known of what comes after this state, which was recorded.
+    pub fn underflow(&mut self, scene: &Scene<'_>) {
+        for lane in lanes_of(self.running) {
+            self.leave(scene, lane, End::Underflow);
+            self.alive &= !lane_bit(lane);
+            if let Some(tracker) = &mut self.tracker {
+                tracker.stop(lane);
+            }
+        }
+    }
+
     /// A lane's last step changed nothing, nor will any other.
     fn rest(&mut self, watch: &Watch, scene: &Scene<'_>, lane: usize) {
-        self.leave(scene, lane, false);
+        self.leave(scene, lane, End::Stationary);
         if let Some(tracker) = &mut self.tracker {
             tracker.rest(watch, lane);
         }
     }
 
-    fn leave(&mut self, scene: &Scene<'_>, lane: usize, failed: bool) {
+    fn leave(&mut self, scene: &Scene<'_>, lane: usize, end: End) {
         self.running &= !lane_bit(lane);
         self.lanes[lane].fate = Some(Fate {
-            failed,
+            end,
             time: scene.time[lane].time(),
             steps: scene.step,
             evaluations: scene.evaluations,
@@ -304,15 +315,15 @@ impl Recorder {
 fn end(collapse_time: &[Option<f64>], fate: Option<&Fate>) -> End {
     match fate {
         _ if collapse_time.first().is_some_and(Option::is_some) => End::Collapsed,
-        Some(fate) if fate.failed => End::Failed,
-        Some(_) => End::Stationary,
+        Some(fate) => fate.end,
         None => End::Horizon,
     }
 }
 
 fn status(fate: Option<&Fate>) -> String {
     match fate {
-        Some(fate) if fate.failed => format!("not finite at t = {}", fate.time),
+        Some(Fate { end: End::Failed, time, .. }) => format!("not finite at t = {time}"),
+        Some(Fate { end: End::Underflow, time, .. }) => format!("weights below e^-700 at t = {time}"),
         _ => "ok".to_owned(),
     }
 }

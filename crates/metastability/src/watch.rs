@@ -47,9 +47,12 @@ pub struct Watch {
     pub deltas: Vec<f64>,
     /// Suffix of each δ's columns: "" for the first, then "_delta_1e-4" …
     pub suffixes: Vec<String>,
+    /// Times of all samples and portraits, ascending and different, where steps are adaptive: moment k is state number 2k + 1
+    /// (see [`lookout`](crate::lookout)). Empty where they are fixed.
+    pub moments: Vec<f64>,
     /// State number (steps taken) of each sample, ascending; equal ones allowed.
     pub samples: Vec<u64>,
-    /// Number of steps to the horizon.
+    /// Number of steps to the horizon; 1 where steps are adaptive, and `step` the horizon.
     pub steps: u64,
     /// η; state k is at t = k·η.
     pub step: f64,
@@ -86,6 +89,7 @@ impl Default for Watch {
             series: Vec::new(),
             deltas: vec![1e-3],
             suffixes: vec![String::new()],
+            moments: Vec::new(),
             samples: Vec::new(),
             steps: 0,
             step: 1.0,

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use metasweep_sweep::cell::Value;
+use metasweep_sweep::cell::{Cell, Value};
 use metasweep_sweep::registry::{self, Column};
 use metasweep_sweep::sweep::{Level, Observe, Sweep};
 
@@ -112,7 +112,7 @@ pub fn schema(sweep: &Sweep, table: Table) -> SchemaRef {
     }
     columns.required("cell", DataType::Utf8);
     match table {
-        Table::Cells => cells(&mut columns),
+        Table::Cells => cells(&mut columns, sweep.cells.iter().any(Cell::is_adaptive)),
         Table::Replicas => replicas(&mut columns, &sweep.observe.suffixes),
         Table::Series => series(&mut columns, &sweep.observe),
         Table::Plateaus => plateaus(&mut columns),
@@ -137,8 +137,13 @@ impl Columns {
     }
 }
 
-fn cells(columns: &mut Columns) {
-    columns.required("step", DataType::Float64);
+/// Adaptive steps have no length.
+fn cells(columns: &mut Columns, any_adaptive: bool) {
+    if any_adaptive {
+        columns.optional("step", DataType::Float64);
+    } else {
+        columns.required("step", DataType::Float64);
+    }
     columns.required("step_rule", DataType::Utf8);
     columns.required("initial_construction", DataType::Utf8);
     columns.required("replicas", DataType::Int32);

@@ -84,7 +84,7 @@ fn interrupted_everywhere_and_resumed_from_checkpoints() {
         // 200 steps in all, looked at every 64.
         let outcome = simulate(&sweep, &segment, resume.as_ref(), isa, &|taken| taken >= 64);
         if let Some(checkpoint) = &outcome.checkpoint {
-            let receipt = writer.checkpoint(&sweep, checkpoint, checkpoint.ensemble.steps()).unwrap();
+            let receipt = writer.checkpoint(&sweep, checkpoint, checkpoint.motion.steps()).unwrap();
             dataset.accept(&receipt).unwrap();
             assert_eq!(read_checkpoint(dir.path(), &dataset.checkpoints()[0]).unwrap(), *checkpoint);
         } else {

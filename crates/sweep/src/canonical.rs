@@ -56,7 +56,7 @@ fn is_time(key: &str) -> bool {
 /// What a cell says of a key, as TOML reads it: the rule of `step`, the list of `sample`; β only if there is no γ.
 fn written(cell: &Cell, key: &str) -> String {
     match key {
-        "step" if cell.step_rule.parse::<f64>().is_err() => quoted(&cell.step_rule),
+        "step" if !cell.is_adaptive() && cell.step_rule.parse::<f64>().is_err() => quoted(&cell.step_rule),
         "sample" => cell.text("sample").to_owned(),
         "beta" if *cell.get("gamma") != Value::Null => "null".to_owned(),
         _ => cell.get(key).to_string(),

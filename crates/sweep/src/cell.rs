@@ -118,9 +118,9 @@ pub struct Cell {
     pub parameters: BTreeMap<String, Value>,
     /// Sample times, ascending.
     pub sample: Vec<f64>,
-    /// η actually used.
+    /// η actually used; 0 where steps are adaptive.
     pub step: f64,
-    /// `step` as written, e.g. `authors(0.1)` or `0.1`.
+    /// `step` as written, e.g. `authors(0.1)` or `0.1`; `adaptive` where steps are.
     pub step_rule: String,
     /// `direct` or `bartlett`.
     pub initial_construction: String,
@@ -191,9 +191,24 @@ impl Cell {
         self.number("horizon")
     }
 
-    /// Steps to the horizon: ⌊horizon/η + 1e-9⌋.
+    /// Whether steps are adaptive.
+    #[must_use]
+    pub fn is_adaptive(&self) -> bool {
+        self.step == 0.0
+    }
+
+    /// The step as a value: null where steps are adaptive.
+    #[must_use]
+    pub fn step_value(&self) -> Value {
+        if self.is_adaptive() { Value::Null } else { Value::Number(self.step) }
+    }
+
+    /// Steps to the horizon: ⌊horizon/η + 1e-9⌋; where steps are adaptive, about so many.
     #[must_use]
     pub fn steps(&self) -> u64 {
+        if self.is_adaptive() {
+            return crate::cost::adaptive_steps(self) as u64;
+        }
         steps_until(self.horizon(), self.step)
     }
 

@@ -237,7 +237,7 @@ pub const PARAMETERS: &[Parameter] = &[
     time("horizon", Kind::Number(Bound::Positive), Default::Required, "the last time"),
     time(
         "integrator",
-        Kind::Choice(&["projected_euler", "rk4", "discrete"], &["adaptive", "multiscale"]),
+        Kind::Choice(&["projected_euler", "rk4", "discrete", "adaptive", "multiscale"], &[]),
         Default::Required,
         "how time is stepped",
     ),

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use metasweep_dynamics::ensemble::Ensemble;
+use metasweep_dynamics::clock::Instant;
+use metasweep_dynamics::ensemble::{Ensemble, Start};
 use metasweep_dynamics::parameters::Parameters;
 use metasweep_dynamics::simd::Isa;
+use metasweep_dynamics::trajectory::Trajectory;
 
 use crate::cell::{Cell, steps_until};
 use crate::start::Prepared;
@@ -13,9 +15,9 @@ use crate::sweep::Sweep;
 /// The state of one replica at one time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Frame {
-    /// The time asked for; the state is the one after ⌊t/η + 1e-9⌋ steps.
+    /// The time asked for; of fixed steps the state is the one after ⌊t/η + 1e-9⌋.
     pub t: f64,
-    /// Steps taken.
+    /// Steps taken; of adaptive ones the last may go beyond t.
     pub step: u64,
     /// The tokens, n × [`Cell::carried`], row-major.
     pub tokens: Vec<f64>,
@@ -55,6 +57,9 @@ pub fn trajectory(
     }
     let prepared = Prepared::new(sweep, cell)?;
     let start = prepared.start(replica)?;
+    if cell.is_adaptive() {
+        return adaptive(&prepared, &start, times, isa);
+    }
     let mut ensemble = Ensemble::new(&prepared.model, &[start], isa).map_err(|error| error.to_string())?;
     let mut order: Vec<(u64, usize)> =
         times.iter().enumerate().map(|(position, t)| (steps_until(*t, cell.step), position)).collect();
@@ -67,6 +72,32 @@ pub fn trajectory(
         }
         frames[position].step = step;
         frames[position].tokens = ensemble.lane_tokens(0);
+    }
+    Ok(frames)
+}
+
+/// The same where steps are adaptive: states within a step are those that the recorder was shown.
+fn adaptive(prepared: &Prepared<'_>, start: &Start, times: &[f64], isa: Isa) -> Result<Vec<Frame>, String> {
+    let mut trajectory = Trajectory::new(&prepared.model, start, prepared.tolerance(), isa)
+        .map_err(|error| error.to_string())?;
+    let mut order: Vec<(f64, usize)> = times.iter().copied().zip(0..).collect();
+    order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    let mut frames: Vec<Frame> = times.iter().map(|t| Frame { t: *t, step: 0, tokens: Vec::new() }).collect();
+    let mut points = trajectory.points().to_vec();
+    for (time, position) in order {
+        let at = Instant::at(time);
+        while trajectory.ending().is_none() && at.since(trajectory.time()) > 0.0 {
+            trajectory.merge();
+            trajectory.advance();
+        }
+        let (from, to) = (trajectory.time_before(), trajectory.time());
+        let share =
+            if to.since(from) > 0.0 { (at.since(from) / to.since(from)).clamp(0.0, 1.0) } else { 1.0 };
+        trajectory.points_at(share, &mut points);
+        let d = points.len() / trajectory.count();
+        let row = |member: &u32| &points[*member as usize * d..(*member as usize + 1) * d];
+        frames[position].step = trajectory.steps();
+        frames[position].tokens = trajectory.members().iter().flat_map(row).copied().collect();
     }
     Ok(frames)
 }

@@ -17,12 +17,15 @@ pub(crate) fn check(document: &[Entry], problems: &mut Problems) {
         for parameter in PARAMETERS {
             let needed = match parameter.key {
                 "beta" => !given("gamma"),
-                // Layers have length 1 unless it is given; of every other integrator each cell is asked again.
+                // Layers have length 1 unless it is given, and adaptive steps none; each cell is asked again.
                 "step" => {
                     let integrator = [keys.as_slice(), zipped, time_keys]
                         .into_iter()
                         .find_map(|keys| entry(keys, "integrator"));
-                    !integrator.is_some_and(|integrator| mentions(&integrator.value.kind, "discrete"))
+                    let without = ["discrete", "adaptive", "multiscale"];
+                    !integrator.is_some_and(|integrator| {
+                        without.iter().any(|name| mentions(&integrator.value.kind, name))
+                    })
                 }
                 "seed" => false,
                 _ => parameter.default == Default::Required,

@@ -72,6 +72,7 @@ impl<'a> Resolver<'a> {
         }
         let step_rule = step(point, &mut numbers, &mut parameters, grid_at)?;
         let horizon = parameters["horizon"].number().unwrap_or(0.0);
+        // 0: steps are adaptive.
         let step = parameters["step"].number().unwrap_or(0.0);
         check_steps(point, step, horizon)?;
         let (sample, text) = self.sample(point, horizon)?;
@@ -231,6 +232,9 @@ fn step(
     grid_at: &Place,
 ) -> Result<String, Problem> {
     let integrator = parameters["integrator"].text().unwrap_or("").to_owned();
+    if is_adaptive(&integrator) {
+        return tolerance(point, parameters, &integrator, grid_at);
+    }
     if let Some(tolerance) = point.get("tolerance") {
         return Err(Problem::new(
             &tolerance.at,
@@ -270,6 +274,39 @@ fn step(
     let eta = base / (beta.sqrt() * libm::exp(beta - 0.5)).max(1.0);
     parameters.insert("step".to_owned(), Value::Number(eta));
     Ok(format!("authors({base:?})"))
+}
+
+/// Whether an integrator chooses its steps.
+fn is_adaptive(integrator: &str) -> bool {
+    matches!(integrator, "adaptive" | "multiscale")
+}
+
+/// Adaptive steps have a tolerance and no length: the rule's text.
+fn tolerance(
+    point: &Point<'_>,
+    parameters: &BTreeMap<String, Value>,
+    integrator: &str,
+    grid_at: &Place,
+) -> Result<String, Problem> {
+    const BOUNDS: (f64, f64) = (1e-13, 1e-3);
+    if let Some(step) = point.get("step") {
+        let problem = Problem::new(&step.at, format!("`{integrator}` chooses its steps: it knows no `step`"));
+        return Err(problem.help("give `tolerance`; a fixed step is for the other integrators"));
+    }
+    let Some(setting) = point.get("tolerance") else {
+        let missing = format!("`tolerance` is missing: `{integrator}` chooses its steps after it");
+        return Err(Problem::new(grid_at, missing).help("write in [time] for instance `tolerance = 1e-9`"));
+    };
+    let given = parameters["tolerance"].number().unwrap_or(f64::NAN);
+    if (BOUNDS.0..=BOUNDS.1).contains(&given) {
+        return Ok("adaptive".to_owned());
+    }
+    let message = format!(
+        "`tolerance` is the local error of a step, and {} is {}",
+        shown(given),
+        if given < BOUNDS.0 { "below the rounding error of many steps" } else { "no small error" }
+    );
+    Err(Problem::new(&setting.at, message).help("give a number from 1e-13 to 1e-3, for instance 1e-9"))
 }
 
 /// At least one step, and no more than can be counted.

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use metasweep_dynamics::ensemble::{Ensemble, EnsembleError, EnsembleState, Start};
 use metasweep_dynamics::simd::{Isa, LANES};
+use metasweep_dynamics::trajectory::{Trajectory, TrajectoryState};
+use metasweep_metastability::lookout::Lookout;
 use metasweep_metastability::record::{End, ReplicaRecord};
 use metasweep_metastability::recorder::Recorder;
 use metasweep_metastability::watch::Watch;
@@ -29,9 +31,29 @@ pub struct Checkpoint {
     /// The replicas in the lanes (at most LANES of one cell).
     pub segment: Segment,
     /// Integrator state.
-    pub ensemble: EnsembleState,
+    pub motion: Motion,
     /// Observer state.
     pub recorder: Recorder,
+}
+
+/// Where the integrator was stopped.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Motion {
+    /// Fixed steps of several replicas.
+    Ensemble(EnsembleState),
+    /// Adaptive steps of one.
+    Trajectory(Box<TrajectoryState>),
+}
+
+impl Motion {
+    /// Steps taken so far.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        match self {
+            Motion::Ensemble(state) => state.steps(),
+            Motion::Trajectory(state) => state.steps(),
+        }
+    }
 }
 
 /// What came of a segment.
@@ -79,7 +101,7 @@ pub fn simulate(
         }
         let end = match resume {
             Some(checkpoint) => checkpoint.segment.replicas.end,
-            None => segment.replicas.end.min(next.saturating_add(LANES as u32)),
+            None => segment.replicas.end.min(next.saturating_add(prepared.abreast())),
         };
         let batch = Batch::new(&prepared, segment.cell, next..end);
         match batch.run(resume.take(), isa, &mut taken, interrupted) {
@@ -129,9 +151,9 @@ impl<'a> Batch<'a> {
     /// The ensemble and its recorder, at the start or as the checkpoint left them.
     fn begin(&self, resume: Option<&Checkpoint>, isa: Isa) -> Result<(Ensemble, Recorder), EnsembleError> {
         let (model, watch) = (&self.prepared.model, &self.prepared.watch);
-        if let Some(checkpoint) = resume {
-            let ensemble = Ensemble::restore(model, &self.starts, &checkpoint.ensemble, isa)?;
-            return Ok((ensemble, checkpoint.recorder.clone()));
+        if let Some(Checkpoint { motion: Motion::Ensemble(state), recorder, .. }) = resume {
+            let ensemble = Ensemble::restore(model, &self.starts, state, isa)?;
+            return Ok((ensemble, recorder.clone()));
         }
         let mut ensemble = Ensemble::new(model, &self.starts, isa)?;
         let (tokens, attention) = self.prepared.portraits(&self.numbers);
@@ -150,6 +172,9 @@ impl<'a> Batch<'a> {
         interrupted: &dyn Fn(u64) -> bool,
     ) -> Result<Vec<ReplicaRecord>, Box<Checkpoint>> {
         let watch = &self.prepared.watch;
+        if self.prepared.model.integrator.is_adaptive() {
+            return self.run_adaptive(resume, isa, taken, interrupted);
+        }
         let mut records = Vec::new();
         // A checkpoint of something else is of no use: the replicas start anew.
         let begun = self.begin(resume, isa).or_else(|_| self.begin(None, isa));
@@ -165,8 +190,8 @@ impl<'a> Batch<'a> {
                     recorder.observe(watch, &mut ensemble);
                     *taken += 1;
                     if taken.is_multiple_of(between) && interrupted(*taken) {
-                        let ensemble = ensemble.save();
-                        return Err(Box::new(Checkpoint { segment: self.segment, ensemble, recorder }));
+                        let motion = Motion::Ensemble(ensemble.save());
+                        return Err(Box::new(Checkpoint { segment: self.segment, motion, recorder }));
                     }
                 }
                 records = recorder.finish(watch, &mut ensemble);
@@ -176,6 +201,52 @@ impl<'a> Batch<'a> {
             records.insert(position, failed(watch, &reason));
         }
         Ok(records)
+    }
+
+    /// The same for adaptive steps: a batch of one replica.
+    fn run_adaptive(
+        self,
+        resume: Option<&Checkpoint>,
+        isa: Isa,
+        taken: &mut u64,
+        interrupted: &dyn Fn(u64) -> bool,
+    ) -> Result<Vec<ReplicaRecord>, Box<Checkpoint>> {
+        let Prepared { model, watch, .. } = self.prepared;
+        let failure = |reason: &str| vec![failed(watch, reason)];
+        let Some(start) = self.starts.first() else {
+            return Ok(self.failures.iter().map(|(_, reason)| failed(watch, reason)).collect());
+        };
+        let tolerance = self.prepared.tolerance();
+        let resumed = resume.and_then(|checkpoint| match &checkpoint.motion {
+            Motion::Trajectory(state) => Trajectory::restore(model, start, tolerance, state, isa)
+                .ok()
+                .map(|trajectory| (trajectory, checkpoint.recorder.clone())),
+            Motion::Ensemble(_) => None,
+        });
+        let (mut trajectory, mut lookout) = if let Some((trajectory, recorder)) = resumed {
+            let lookout = Lookout::resume(watch, recorder, &trajectory, isa);
+            (trajectory, lookout)
+        } else {
+            let trajectory = match Trajectory::new(model, start, tolerance, isa) {
+                Ok(trajectory) => trajectory,
+                Err(error) => return Ok(failure(&error.to_string())),
+            };
+            let (tokens, attention) = self.prepared.portraits(&self.numbers);
+            let recorder = Recorder::new(watch, model.shown().0, 1).with_portraits(tokens, attention);
+            let lookout = Lookout::new(watch, recorder, &trajectory, isa);
+            (trajectory, lookout)
+        };
+        let between = steps_between(model.shown().0);
+        while !lookout.is_done() {
+            lookout.step(&mut trajectory);
+            *taken += 1;
+            if taken.is_multiple_of(between) && !lookout.is_done() && interrupted(*taken) {
+                let motion = Motion::Trajectory(Box::new(trajectory.save()));
+                let recorder = lookout.recorder().clone();
+                return Err(Box::new(Checkpoint { segment: self.segment, motion, recorder }));
+            }
+        }
+        Ok(lookout.finish(&trajectory).map_or_else(|| failure("no record was left"), |record| vec![record]))
     }
 }
 

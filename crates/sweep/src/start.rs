@@ -10,6 +10,7 @@ use metasweep_dynamics::model::{Geometry, Integrator, Mask, Model, Normalization
 use metasweep_dynamics::noise::{self, Noise};
 use metasweep_dynamics::parameters::{Layers, Parameters};
 use metasweep_dynamics::random::Stream;
+use metasweep_dynamics::simd::LANES;
 use metasweep_metastability::scene::{LaneMask, lane_bit};
 use metasweep_metastability::watch::Watch;
 
@@ -100,6 +101,16 @@ impl<'a> Prepared<'a> {
             layers,
             ..Start::new(self.cell.beta(), self.cell.step, tokens, parameters)
         })
+    }
+
+    /// Replicas computed side by side: as many as there are lanes, but where each has steps of its own.
+    pub(crate) fn abreast(&self) -> u32 {
+        if self.model.integrator.is_adaptive() { 1 } else { LANES as u32 }
+    }
+
+    /// The tolerance of adaptive steps.
+    pub(crate) fn tolerance(&self) -> f64 {
+        self.cell.number("tolerance")
     }
 
     /// The lanes whose tokens, and whose attention weights, are kept whole; `replicas` are the lanes' numbers.
@@ -240,6 +251,8 @@ pub(crate) fn model(cell: &Cell) -> Model {
         layer_norm: choices::layer_norm(cell.text("layer_norm")).unwrap_or(default.layer_norm),
         integrator: match cell.text("integrator") {
             "rk4" => Integrator::Rk4,
+            "adaptive" => Integrator::Adaptive,
+            "multiscale" => Integrator::Multiscale,
             "discrete" => Integrator::Discrete { residual: *cell.get("residual") != Value::Boolean(false) },
             _ => Integrator::ProjectedEuler,
         },
@@ -271,9 +284,23 @@ pub(crate) fn watch(cell: &Cell, observe: &Observe) -> Watch {
         Normalization::Softmax | Normalization::Hardmax | Normalization::Sinkhorn => 0.5,
         Normalization::Unnormalized => libm::exp(-beta) / 2.0,
     };
-    let states_at = |moments: Option<&Moments>| {
-        let times = moments.map_or(&[][..], |moments| &moments.times);
-        times.iter().map(|t| steps_until(*t, cell.step)).collect()
+    let times_of = |moments: Option<&Moments>| moments.map_or(&[][..], |moments| &moments.times).to_vec();
+    let (tokens_at, attention_at) =
+        (times_of(observe.snapshots.as_ref()), times_of(observe.attention.as_ref()));
+    let mut moments = Vec::new();
+    if cell.is_adaptive() {
+        moments = [&cell.sample[..], &tokens_at, &attention_at].concat();
+        moments.retain(|t| *t <= cell.horizon());
+        moments.sort_unstable_by(f64::total_cmp);
+        moments.dedup();
+    }
+    // Where steps are adaptive, states are numbered after the moments (see `metasweep_metastability::lookout`).
+    let state_at = |t: &f64| {
+        if cell.is_adaptive() {
+            2 * moments.partition_point(|moment| moment < t) as u64 + 1
+        } else {
+            steps_until(*t, cell.step)
+        }
     };
     let speed = match model(cell).system {
         System::Attention => 1.0,
@@ -285,9 +312,9 @@ pub(crate) fn watch(cell: &Cell, observe: &Observe) -> Watch {
         series: observe.series.clone(),
         deltas: observe.thresholds(cell),
         suffixes: observe.suffixes.clone(),
-        samples: cell.sample.iter().map(|t| steps_until(*t, cell.step)).collect(),
-        steps: cell.steps(),
-        step: cell.step,
+        samples: cell.sample.iter().map(state_at).collect(),
+        steps: if cell.is_adaptive() { 1 } else { cell.steps() },
+        step: if cell.is_adaptive() { cell.horizon() } else { cell.step },
         beta,
         masses: masses(cell),
         normalization,
@@ -298,8 +325,9 @@ pub(crate) fn watch(cell: &Cell, observe: &Observe) -> Watch {
         separation: separation(cell, observe).unwrap_or(f64::NAN),
         epsilon: observe.epsilon(),
         spaces: observe.spaces.clone(),
-        tokens_at: states_at(observe.snapshots.as_ref()),
-        attention_at: states_at(observe.attention.as_ref()),
+        tokens_at: tokens_at.iter().map(state_at).collect(),
+        attention_at: attention_at.iter().map(state_at).collect(),
         histograms: observe.histograms.clone(),
+        moments,
     }
 }

@@ -41,7 +41,7 @@ beta = { from = 1.0, to = 9.0, count = 5 }      # and so is a range; log = true 
 
 [time]                              # any of these keys may stand in a [[grid]] instead, and be an axis there
 horizon = 20.0
-integrator = "projected_euler"      # x ← normalize(x + step · A(x)); or rk4, of fourth order
+integrator = "projected_euler"      # x ← normalize(x + step · A(x)); or rk4, of fourth order; adaptive, multiscale with `tolerance`
 step = 0.1                          # for USA also the authors' step, "authors(0.1)"
 sample = { count = 41 }             # times of the series, from 0 to the horizon; or a list, or { from, to, count, log = true }
 

@@ -36,7 +36,9 @@ fn probes(key: &str) -> Vec<Value> {
     let text = |text: &str| Value::Text(text.to_owned());
     match key {
         "value" | "query_key" | "query" | "key" => vec![text("goe")],
-        "coupling" | "kappa" | "radius" | "gamma" | "tolerance" => vec![Value::Number(2.0)],
+        "beta" => vec![Value::Number(0.0)],
+        "coupling" => vec![Value::Number(2.0), Value::Number(-1.0)],
+        "kappa" | "radius" | "gamma" | "tolerance" => vec![Value::Number(2.0)],
         "step" => vec![Value::Number(0.25), Value::Number(1e-9)],
         "frequencies" | "weights" => vec![text("list(1, 2)"), text("normal(0, 1)")],
         "d" | "n" => vec![Value::Integer(3), Value::Integer(1)],
@@ -62,7 +64,11 @@ fn cell(combination: &BTreeMap<&str, String>) -> Parameters {
     set("d", Value::Integer(if combination["geometry"] == "circle" { 2 } else { 4 }));
     set("beta", Value::Number(1.0));
     set("horizon", Value::Number(2.0));
-    set("step", Value::Number(if combination["integrator"] == "discrete" { 1.0 } else { 0.1 }));
+    match combination["integrator"].as_str() {
+        "adaptive" | "multiscale" => set("tolerance", Value::Number(1e-9)),
+        "discrete" => set("step", Value::Number(1.0)),
+        _ => set("step", Value::Number(0.1)),
+    };
     set("seed", Value::Integer(1));
     if combination["noise"] != "none" {
         set("kappa", Value::Number(10.0));
@@ -270,7 +276,9 @@ fn what_breaks_no_rule_runs() {
                 let _ = writeln!(text, "{key} = {}", parameters[key]);
             }
         }
-        let _ = write!(text, "[time]\nhorizon = 2.0\nstep = {}\nsample = [0.0, 2.0]\n", parameters["step"]);
+        let length = if parameters["step"] == Value::Null { "tolerance" } else { "step" };
+        let value = &parameters[length];
+        let _ = write!(text, "[time]\nhorizon = 2.0\n{length} = {value}\nsample = [0.0, 2.0]\n");
         let read = Sweep::parse(&text, "t.toml", &[], &mut |_| Err(std::io::ErrorKind::NotFound.into()));
         match (broken(&parameters), read) {
             (None, Err(error)) => panic!("{combination:?} breaks no rule, and is refused:\n{error}"),

@@ -11,7 +11,7 @@ use metasweep_sweep::registry::{Kind, PARAMETERS};
 use metasweep_sweep::sweep::Sweep;
 
 /// Keys that take one value in this engine, or that no row depends on but through others.
-const CONSTANT: [&str; 4] = ["precision", "tolerance", "seed", "sample"];
+const CONSTANT: [&str; 3] = ["precision", "seed", "sample"];
 
 fn read(file: &str) -> Sweep {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/python/sweeps").join(file);

@@ -7,6 +7,7 @@ mod discrete;
 mod projected_euler;
 mod rk4;
 
+use crate::ensemble_error::EnsembleError;
 use crate::model;
 use crate::simd::{Isa, Pack};
 
@@ -109,18 +110,22 @@ pub(crate) trait Integrator: Send {
 }
 
 /// The integrator of this name, for a state of `size` packs.
-pub(crate) fn integrator(name: model::Integrator, size: usize) -> Box<dyn Integrator> {
-    match name {
+///
+/// # Errors
+/// If its steps are adaptive.
+pub(crate) fn integrator(name: model::Integrator, size: usize) -> Result<Box<dyn Integrator>, EnsembleError> {
+    Ok(match name {
         model::Integrator::ProjectedEuler => Box::new(projected_euler::ProjectedEuler::new(size)),
         model::Integrator::Rk4 => Box::new(rk4::Rk4::new(size)),
         model::Integrator::Discrete { residual } => Box::new(discrete::Discrete::new(size, residual)),
-    }
+        model::Integrator::Adaptive | model::Integrator::Multiscale => return Err(EnsembleError::Adaptive),
+    })
 }
 
 /// Whether the integrator steps along A itself, whose self term then counts also where V = c·I.
 pub(crate) fn keeps_self_term(name: model::Integrator) -> bool {
     match name {
         model::Integrator::ProjectedEuler | model::Integrator::Discrete { .. } => true,
-        model::Integrator::Rk4 => false,
+        model::Integrator::Rk4 | model::Integrator::Adaptive | model::Integrator::Multiscale => false,
     }
 }

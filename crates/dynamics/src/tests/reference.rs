@@ -168,6 +168,7 @@ fn step(model: &Model, start: &Start) -> Vec<f64> {
                 (0..k1.len()).map(|k| (k1[k] + 2.0 * k2[k] + 2.0 * k3[k] + k4[k]) / 6.0).collect();
             normalized(&moved(&start.tokens, start.step, &mean), d)
         }
+        Integrator::Adaptive | Integrator::Multiscale => unreachable!("no ensemble takes adaptive steps"),
     }
 }
 

@@ -27,7 +27,7 @@ pub fn cells_batches<'a>(
             keys.append(cell, 1);
         }
         let mut columns = keys.finish();
-        columns.push(Arc::new(Float64Array::from_iter_values(cells.iter().map(|cell| cell.step))));
+        columns.push(Arc::new(cells.iter().map(|cell| cell.step_value().number()).collect::<Float64Array>()));
         columns.push(strings(cells, |cell| &cell.step_rule));
         columns.push(strings(cells, |cell| &cell.initial_construction));
         columns.push(Arc::new(Int32Array::from_iter_values(cells.iter().map(|_| signed(sweep.replicas)))));

@@ -44,7 +44,7 @@ impl Keys {
     pub fn append(&mut self, cell: &Cell, rows: usize) {
         for (key, column) in &mut self.columns {
             // The parameter `step` may be a rule; its column is the η that the rule gave.
-            let step = Value::Number(cell.step);
+            let step = cell.step_value();
             let value = if key == "step" { Some(&step) } else { cell.parameters.get(key) };
             match (column, value) {
                 (Column::Integer(builder), Some(Value::Integer(number))) => {

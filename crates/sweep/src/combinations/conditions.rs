@@ -8,6 +8,16 @@ use crate::cell::Value;
 use crate::families;
 use crate::frozen;
 
+/// Whether steps are those of a Runge–Kutta method.
+pub(super) fn has_stages(cell: &Parameters) -> bool {
+    matches!(text(cell, "integrator"), "rk4" | "adaptive" | "multiscale")
+}
+
+/// Whether tokens merge.
+pub(super) fn is_multiscale(cell: &Parameters) -> bool {
+    text(cell, "integrator") == "multiscale"
+}
+
 /// Whether no token sees itself.
 pub(super) fn excludes_self(cell: &Parameters) -> bool {
     cell.get("exclude_self") == Some(&Value::Boolean(true))

@@ -120,7 +120,7 @@ fn given(parameter: &registry::Parameter, cells: &[&Cell]) -> Given {
     let mut values: Vec<String> = Vec::new();
     for cell in cells {
         // The rule says more than the η that it gives.
-        let is_rule = key == "step" && cell.step_rule.parse::<f64>().is_err();
+        let is_rule = key == "step" && !cell.is_adaptive() && cell.step_rule.parse::<f64>().is_err();
         let value = if is_rule {
             format!("{} = {}", cell.step_rule, cell.get(key))
         } else {

@@ -72,9 +72,27 @@ pub(super) fn scheme(cell: &Cell) -> String {
         "discrete" => {
             format!("`discrete`, Δt = {}: layers; the equation above is what is computed.", shown(cell.step))
         }
+        "adaptive" => format!("`adaptive`, {}", adaptive(cell)),
+        "multiscale" => format!(
+            "`multiscale`, {} Tokens whose cosine is 1 in f64 become one weighted token, and drifts of any smallness are sums of \
+             differences x_j − x_i, accurate to rounding.",
+            adaptive(cell)
+        ),
         other => format!("`{other}`, {rule}."),
     };
+    if cell.is_adaptive() {
+        return format!("{text} The row at time t is the state at t, interpolated within a step.");
+    }
     format!("{text} The row at time t is the state after ⌊t/η + 1e-9⌋ steps.")
+}
+
+/// What adaptive steps are.
+fn adaptive(cell: &Cell) -> String {
+    format!(
+        "tolerance {}: Dormand–Prince 5(4); each step's local error, the geodesic distance by which any token is off, times max(1, β), is \
+         below the tolerance (in R^d relative to the token's length, without β).",
+        shown(cell.number("tolerance"))
+    )
 }
 
 /// The choices, a sentence each; those at their default only where they say what the system is.

@@ -1,0 +1,217 @@
+//! `multiscale`: V = c·I with c > 0, QᵀK = b·I with b ≥ 0, SA and USA, full mask, tokens with masses (P0 (SA), (USA), P4 Assumption 5).
+//!
+//! The drift of a metastable state is exponentially small, and it keeps its relative accuracy here ([`pull`]); points that have met become one
+//! ([`merging`]), so that nothing fast is left. Steps then grow with the plateaus by themselves.
+
+mod merging;
+mod pull;
+
+use super::Ending;
+use super::flow::Flow;
+use crate::simd::{Isa, LANES, Pack, dispatch};
+use pull::Pull;
+
+/// Weights below e^{−700} are not trusted any more: e^{−708} is the last that is no subnormal number.
+const DEEPEST: f64 = 700.0;
+/// A velocity that is this small beside the terms it is the sum of is rounding error.
+const ROUNDING: f64 = 64.0 * f64::EPSILON;
+
+/// The points of one replica.
+pub(super) struct Multiscale {
+    d: usize,
+    beta: f64,
+    divides: bool,
+    /// t of one τ: under USA the sum of the masses over e^β, over c.
+    unit: f64,
+    isa: Isa,
+    masses: Vec<f64>,
+    members: Vec<u32>,
+    /// Scratch.
+    rows: Vec<f64>,
+    force: Vec<Pack>,
+    weights: Vec<Pack>,
+}
+
+impl Multiscale {
+    /// Tokens of these masses; `beta` is β·b, and `speed` is c.
+    pub fn new(masses: Vec<f64>, d: usize, beta: f64, divides: bool, speed: f64, isa: Isa) -> Self {
+        let total: f64 = masses.iter().sum();
+        let unit = if divides { 1.0 } else { total * libm::exp(-beta) } / speed;
+        let members = (0..masses.len() as u32).collect();
+        let (rows, force, weights) = (Vec::new(), Vec::new(), Vec::new());
+        let mut flow = Self { d, beta, divides, unit, isa, masses, members, rows, force, weights };
+        flow.make_room();
+        flow
+    }
+
+    fn make_room(&mut self) {
+        let count = self.masses.len();
+        self.rows = vec![0.0; count * self.d];
+        self.force = vec![Pack::ZERO; count.div_ceil(LANES)];
+        self.weights = vec![Pack::ZERO; count];
+    }
+
+    /// Points `[point][coordinate]` as a state; lanes without a point repeat the first.
+    pub fn state(&self, rows: &[f64]) -> Vec<Pack> {
+        let blocks = self.force.len();
+        let number = |c: usize, point: usize| rows.get(point * self.d + c).copied().unwrap_or(rows[c]);
+        let pack =
+            |at: usize| Pack(std::array::from_fn(|lane| number(at / blocks, at % blocks * LANES + lane)));
+        (0..self.d * blocks).map(pack).collect()
+    }
+
+    fn write_rows(&self, state: &[Pack], rows: &mut [f64]) {
+        for (coordinates, c) in state.chunks_exact(self.force.len()).zip(0..) {
+            for (point, row) in rows.chunks_exact_mut(self.d).enumerate() {
+                row[c] = coordinates[point / LANES].0[point % LANES];
+            }
+        }
+    }
+
+    /// ‖v_i‖² of every lane.
+    fn squares(&self, vectors: &[Pack]) -> Vec<Pack> {
+        let blocks = self.force.len();
+        let mut squares = vec![Pack::ZERO; blocks];
+        for coordinates in vectors.chunks_exact(blocks) {
+            for (square, x) in squares.iter_mut().zip(coordinates) {
+                for lane in 0..LANES {
+                    square.0[lane] += x.0[lane] * x.0[lane];
+                }
+            }
+        }
+        squares
+    }
+}
+
+/// The largest number, or what is not finite.
+fn largest(packs: &[Pack]) -> f64 {
+    let numbers = packs.iter().flat_map(|pack| pack.0);
+    numbers.fold(0.0, |largest: f64, x| {
+        if x <= largest {
+            largest
+        } else if largest.is_finite() {
+            x
+        } else {
+            largest
+        }
+    })
+}
+
+impl Flow for Multiscale {
+    fn slope(&mut self, _: f64, state: &[Pack], out: &mut [Pack]) {
+        let mut rows = std::mem::take(&mut self.rows);
+        self.write_rows(state, &mut rows);
+        let pull = Pull {
+            state,
+            rows: &rows,
+            masses: &self.masses,
+            d: self.d,
+            beta: self.beta,
+            divides: self.divides,
+            velocity: out,
+            force: &mut self.force,
+            weights: &mut self.weights,
+        };
+        dispatch(pull, self.isa);
+        self.rows = rows;
+        // Lanes without a point repeat the first, whole groups of them included.
+        let (count, blocks) = (self.masses.len(), self.force.len());
+        for coordinates in out.chunks_exact_mut(blocks) {
+            let first = coordinates[0].0[0];
+            coordinates[blocks - 1].0[LANES - (blocks * LANES - count)..].fill(first);
+        }
+    }
+
+    fn settle(&mut self, state: &mut [Pack]) -> bool {
+        let mut lengths = self.squares(state);
+        let finite = largest(&lengths).is_finite();
+        for pack in &mut lengths {
+            pack.0 = pack.0.map(f64::sqrt);
+        }
+        for coordinates in state.chunks_exact_mut(lengths.len()) {
+            for (x, length) in coordinates.iter_mut().zip(&lengths) {
+                for lane in 0..LANES {
+                    x.0[lane] /= length.0[lane];
+                }
+            }
+        }
+        finite
+    }
+
+    /// The largest displacement, times β where that is above 1: what it is worth in the logarithm of the time to a merge.
+    fn worth(&self, _: &[Pack], error: &[Pack]) -> f64 {
+        largest(&self.squares(error)).sqrt() * self.beta.max(1.0)
+    }
+
+    fn speed(&self, slope: &[Pack]) -> f64 {
+        // Squares of e^{−600} are no numbers.
+        let largest = slope.iter().flat_map(|pack| pack.0).fold(0.0, |largest: f64, x| largest.max(x.abs()));
+        largest * (self.d as f64).sqrt() * self.beta.max(1.0)
+    }
+
+    fn unit(&self) -> f64 {
+        self.unit
+    }
+
+    fn ending(&self, _: &[Pack], slope: &[Pack], gaps: &[f64]) -> Option<Ending> {
+        let widest = gaps.iter().copied().fold(0.0, f64::max);
+        if self.beta * widest > DEEPEST || !self.unit.is_normal() {
+            return Some(Ending::Underflow);
+        }
+        let blocks = self.force.len();
+        let rests = |point: usize| {
+            let (block, lane) = (point / LANES, point % LANES);
+            let least = ROUNDING * self.force[block].0[lane];
+            slope.chunks_exact(blocks).all(|coordinates| coordinates[block].0[lane].abs() <= least)
+        };
+        (0..self.masses.len()).all(rests).then_some(Ending::Stationary)
+    }
+
+    fn points(&mut self, state: &[Pack], out: &mut Vec<f64>) {
+        out.resize(self.rows.len(), 0.0);
+        self.write_rows(state, out);
+    }
+
+    /// Here it is one of a metastable state, and [`ending`](Self::ending) knows rest from slowness.
+    fn rests(&self) -> bool {
+        false
+    }
+
+    fn packs(&self) -> usize {
+        self.d * self.force.len()
+    }
+
+    fn count(&self) -> usize {
+        self.masses.len()
+    }
+
+    fn members(&self) -> &[u32] {
+        &self.members
+    }
+
+    fn is_due_to_merge(&self, gaps: &[f64]) -> bool {
+        gaps.iter().any(|gap| *gap <= merging::ONE)
+    }
+
+    fn merge(&mut self, state: &mut Vec<Pack>, gaps: &[f64]) -> bool {
+        let Some(number) = merging::merged(self.masses.len(), gaps) else { return false };
+        let mut rows = vec![0.0; self.rows.len()];
+        self.write_rows(state, &mut rows);
+        let (means, masses) = merging::means(&rows, &self.masses, &number, self.d);
+        self.members.iter_mut().for_each(|member| *member = number[*member as usize]);
+        self.masses = masses;
+        self.make_room();
+        *state = self.state(&means);
+        true
+    }
+
+    fn masses(&self) -> Vec<f64> {
+        self.masses.clone()
+    }
+
+    fn restore(&mut self, members: &[u32], masses: &[f64]) {
+        self.members = members.to_vec();
+        self.masses = masses.to_vec();
+        self.make_room();
+    }
+}
