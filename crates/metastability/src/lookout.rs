@@ -127,23 +127,24 @@ impl<'a> Lookout<'a> {
         self.before.clear();
         self.before.extend_from_slice(trajectory.gaps());
         trajectory.advance();
-        let (from, to) = (trajectory.time_before(), trajectory.time());
+        let to = trajectory.time();
         let horizon = self.watch.horizon();
         let is_last = to.since(horizon) >= 0.0;
-        let share_of = |time: f64| (Instant::at(time).since(from) / to.since(from)).clamp(0.0, 1.0);
-        let end = if is_last { share_of(horizon.time()) } else { 1.0 };
+        let end = if is_last { trajectory.share_at(horizon) } else { 1.0 };
         let mut changes = self.changes(trajectory, end).into_iter().peekable();
         let moments = &self.watch.moments[self.next..];
         let due = moments.iter().take_while(|moment| Instant::at(**moment).since(to) <= 0.0).count();
         for moment in &moments[..due] {
-            let share = share_of(*moment);
+            let share = trajectory.share_at(Instant::at(*moment));
             while let Some(change) = changes.next_if(|change| *change < share) {
-                self.show_at(trajectory, change, from.towards(to, change), false);
+                let time = trajectory.instant_at(change);
+                self.show_at(trajectory, change, time, false);
             }
             self.show_at(trajectory, share, Instant::at(*moment), true);
         }
         for change in changes {
-            self.show_at(trajectory, change, from.towards(to, change), false);
+            let time = trajectory.instant_at(change);
+            self.show_at(trajectory, change, time, false);
         }
         if is_last {
             if self.shown.time != horizon || trajectory.steps() == 0 {

@@ -52,34 +52,7 @@ fn collapse(trajectory: &mut Trajectory, d: usize, delta: f64) -> Instant {
         trajectory.points_at(middle, &mut points);
         if widest(&points, d) > delta { low = middle } else { high = middle }
     }
-    trajectory.time_before().towards(trajectory.time(), high)
-}
-
-/// The replica's whole run, without a look at it: what the engine itself takes.
-#[test]
-#[ignore = "prints times"]
-fn times() {
-    for d in [2, 8] {
-        for tolerance in [1e-8, 1e-9] {
-            let (mut steps, mut evaluations) = (0, 0);
-            let begun = std::time::Instant::now();
-            for seed in 0..10 {
-                let start = start(50.0, uniform(32, d, seed));
-                let model = model(32, d, Normalization::Softmax);
-                let mut run = Trajectory::new(&model, &start, tolerance, Isa::widest()).expect("a start");
-                while run.ending().is_none() {
-                    run.merge();
-                    run.advance();
-                }
-                steps += run.steps();
-                evaluations += run.evaluations();
-            }
-            let each = begun.elapsed().as_secs_f64() * 100.0;
-            println!(
-                "d {d}, tolerance {tolerance:e}: {each} ms, {steps} steps and {evaluations} evaluations for 10"
-            );
-        }
-    }
+    trajectory.instant_at(high)
 }
 
 /// The time of collapse of a replica.
@@ -141,7 +114,7 @@ fn small_fixed_steps_lead_to_the_same_tokens() {
                 run.advance();
                 assert_eq!(run.ending(), None);
             }
-            let share = end.since(run.time_before()) / run.time().since(run.time_before());
+            let share = run.share_at(end);
             let mut points = Vec::new();
             run.points_at(share, &mut points);
             let rows = run.members().iter().flat_map(|member| &points[*member as usize * d..][..d]);
@@ -179,7 +152,7 @@ fn the_first_merge_is_that_of_the_closest_pair() {
                         run.points_at(middle, &mut points);
                         if gap(&points, 2, 0, 1) > 1e-3 { low = middle } else { high = middle }
                     }
-                    time = Some(run.time_before().towards(run.time(), high).time());
+                    time = Some(run.instant_at(high).time());
                 }
                 run.merge();
             }

@@ -90,9 +90,7 @@ fn adaptive(prepared: &Prepared<'_>, start: &Start, times: &[f64], isa: Isa) -> 
             trajectory.merge();
             trajectory.advance();
         }
-        let (from, to) = (trajectory.time_before(), trajectory.time());
-        let share =
-            if to.since(from) > 0.0 { (at.since(from) / to.since(from)).clamp(0.0, 1.0) } else { 1.0 };
+        let share = trajectory.share_at(at);
         trajectory.points_at(share, &mut points);
         let d = points.len() / trajectory.count();
         let row = |member: &u32| &points[*member as usize * d..(*member as usize + 1) * d];

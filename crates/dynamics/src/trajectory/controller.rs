@@ -6,11 +6,11 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Exponents of this error and of the one before, for a pair of order 5.
+/// Exponents of this error and of the one before, for a method of order 8.
 const PROPORTIONAL: f64 = 0.04;
 const INTEGRAL: f64 = ORDER - 0.75 * PROPORTIONAL;
 /// Steps grow like this power of the tolerance.
-const ORDER: f64 = 0.2;
+pub(super) const ORDER: f64 = 0.125;
 /// The next step is made so much shorter than the error allows.
 const SAFETY: f64 = 0.9;
 /// Most that a step may shrink or grow.

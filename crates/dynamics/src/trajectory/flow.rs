@@ -6,20 +6,18 @@ use crate::simd::Pack;
 /// One replica's equation. The numbers of its state stand side by side in packs, in an order that is its own; numbers that fill up the
 /// last pack repeat others, so that nothing has to be masked.
 ///
-/// Inside, time is counted in a *unit* of its own: that takes the factor e^β out of USA, and c out of V = c·I.
+/// A flow counts time in a unit τ of its own, which may change along the way: where t passes through orders of magnitude, τ need not.
 pub(super) trait Flow: Send {
-    /// dx/dτ at time t; t = τ·[`unit`](Self::unit).
-    fn slope(&mut self, t: f64, state: &[Pack], out: &mut [Pack]);
+    /// dx/dτ at time t, into `out`; dt/dτ. Only where that is a constant may the right side depend on t.
+    fn slope(&mut self, t: f64, state: &[Pack], out: &mut [Pack]) -> f64;
     /// Puts a state that the integrator has made back to where states live. False if a number is not finite.
     fn settle(&mut self, state: &mut [Pack]) -> bool;
     /// What the local error is worth, largest over the tokens: to be compared with the tolerance. NaN or ∞ if it is not finite.
     fn worth(&self, state: &[Pack], error: &[Pack]) -> f64;
     /// What the largest speed of a token is worth, as [`worth`](Self::worth) counts.
     fn speed(&self, slope: &[Pack]) -> f64;
-    /// t of one τ.
-    fn unit(&self) -> f64;
-    /// Whether nothing can move or be computed any more, at a state that `slope` is the slope of.
-    fn ending(&self, state: &[Pack], slope: &[Pack], gaps: &[f64]) -> Option<Ending>;
+    /// Whether nothing can move or be computed any more, at a state with this slope and dt/dτ.
+    fn ending(&self, slope: &[Pack], rate: f64, gaps: &[f64]) -> Option<Ending>;
     /// The points that move, `[point][coordinate]`, into `out`.
     fn points(&mut self, state: &[Pack], out: &mut Vec<f64>);
     /// Whether a state in which nothing moves above the tolerance, step after step of one length, is one of rest.

@@ -18,6 +18,7 @@ pub(super) struct General {
     field: Box<dyn VectorField>,
     model: Model,
     beta: f64,
+    /// t of one τ: takes the factor e^β out of USA.
     unit: f64,
     members: Vec<u32>,
     /// Numbers of the state, one in a pack, their slopes, and the points that they show.
@@ -111,12 +112,13 @@ impl General {
 }
 
 impl Flow for General {
-    fn slope(&mut self, t: f64, state: &[Pack], out: &mut [Pack]) {
+    fn slope(&mut self, t: f64, state: &[Pack], out: &mut [Pack]) -> f64 {
         self.spread(state);
         self.field.slope(&Self::clock(t), &self.numbers, None, &mut self.rates);
         for (at, rate) in self.rates.iter().enumerate() {
             out[at / LANES].0[at % LANES] = rate.0[0];
         }
+        self.unit
     }
 
     fn settle(&mut self, state: &mut [Pack]) -> bool {
@@ -138,11 +140,7 @@ impl Flow for General {
         self.largest(None, slope)
     }
 
-    fn unit(&self) -> f64 {
-        self.unit
-    }
-
-    fn ending(&self, _: &[Pack], slope: &[Pack], _: &[f64]) -> Option<Ending> {
+    fn ending(&self, slope: &[Pack], _: f64, _: &[f64]) -> Option<Ending> {
         if !self.unit.is_normal() {
             return Some(Ending::Underflow);
         }

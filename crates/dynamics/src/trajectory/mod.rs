@@ -36,7 +36,7 @@ use flow::Flow;
 use general::General;
 use multiscale::Multiscale;
 
-/// Longest step, in t: a horizon of 1e300 is still reached without overflow.
+/// Longest step, in t and in τ: a horizon of 1e300 is still reached without overflow.
 const LONGEST: f64 = 1e301;
 /// Quiet steps after which a replica is at rest.
 const QUIET: u32 = 20;
@@ -178,19 +178,19 @@ impl Trajectory {
         for i in 0..count {
             self.gaps.extend((i + 1..count).map(|j| gap(points, d, i, j)));
         }
-        let ending = self.flow.ending(&self.stepper.after, self.stepper.slope(), &self.gaps);
+        let ending = self.flow.ending(self.stepper.slope(), self.stepper.rate(), &self.gaps);
         self.ending = self.ending.or(ending);
     }
 
     /// A first length: what changes rates by about as much as the tolerance allows.
     fn guess(&self) -> f64 {
         let speed = self.flow.speed(self.stepper.slope());
-        let length = 4.0 * libm::pow(self.tolerance, 0.2) / speed;
+        let length = 2.0 * libm::pow(self.tolerance, controller::ORDER) / speed;
         self.capped(if length.is_finite() { length } else { LONGEST })
     }
 
     fn capped(&self, length: f64) -> f64 {
-        length.min(LONGEST / self.flow.unit().max(f64::MIN_POSITIVE)).min(LONGEST)
+        length.min(LONGEST / self.stepper.rate()).min(LONGEST)
     }
 
     /// One step. Does nothing once there is an [`ending`](Self::ending).
@@ -207,7 +207,7 @@ impl Trajectory {
             self.next = self.capped(length * factor);
             if good {
                 self.time_before = self.time;
-                self.time = self.time.later(length * self.flow.unit());
+                self.time = self.time.later(self.stepper.duration());
                 self.steps += 1;
                 self.look();
                 if self.flow.rests() {
@@ -247,12 +247,7 @@ impl Trajectory {
         }
         self.begin();
         self.controller = Controller::new();
-        // Where all others are far apart, what moves now is slow: no need to grow by tens.
-        let closest = self.gaps.iter().copied().fold(f64::INFINITY, f64::min);
-        let guess = self.guess();
-        if closest > 1e-2 {
-            self.next = self.next.max(guess);
-        }
+        self.next = self.guess();
         true
     }
 
@@ -274,7 +269,7 @@ impl Trajectory {
         self.steps
     }
 
-    /// Evaluations of the right side so far, those of rejected steps included.
+    /// Evaluations of the right side so far, those of rejected steps included, those of a look into a step not.
     #[must_use]
     pub fn evaluations(&self) -> u64 {
         self.evaluations
@@ -336,6 +331,40 @@ impl Trajectory {
         &self.gaps
     }
 
+    /// The instant at `share` ∈ [0, 1] of the last step.
+    pub fn instant_at(&mut self, share: f64) -> Instant {
+        if share >= 1.0 {
+            return self.time;
+        }
+        if share <= 0.0 {
+            return self.time_before;
+        }
+        let elapsed = self.stepper.elapsed(&mut *self.flow, self.time_before.time(), share);
+        self.time_before.later(elapsed.clamp(0.0, self.stepper.duration()))
+    }
+
+    /// The share of the last step that has gone by at an instant; what lies before or after it counts as its end.
+    pub fn share_at(&mut self, instant: Instant) -> f64 {
+        let (elapsed, duration) = (instant.since(self.time_before), self.stepper.duration());
+        if elapsed <= 0.0 {
+            return 0.0;
+        }
+        if elapsed >= duration {
+            return 1.0;
+        }
+        // Time grows along the step, so halving finds it; 60 times reach the last bit of any share above 10⁻².
+        let (mut low, mut high) = (0.0, 1.0);
+        for _ in 0..60 {
+            let middle = 0.5 * (low + high);
+            if self.stepper.elapsed(&mut *self.flow, self.time_before.time(), middle) <= elapsed {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+
     /// The points at `share` ∈ [0, 1] of the last step, `[point][coordinate]`, into `out`.
     pub fn points_at(&mut self, share: f64, out: &mut Vec<f64>) {
         if share >= 1.0 {
@@ -343,7 +372,8 @@ impl Trajectory {
         } else if share <= 0.0 {
             self.flow.points(&self.stepper.before, out);
         } else {
-            self.stepper.between(share, &mut self.between);
+            let t = self.time_before.time();
+            self.stepper.between(&mut *self.flow, t, share, &mut self.between);
             self.flow.settle(&mut self.between);
             self.flow.points(&self.between, out);
         }

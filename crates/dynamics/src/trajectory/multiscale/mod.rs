@@ -1,7 +1,16 @@
 //! `multiscale`: V = c·I with c > 0, QᵀK = b·I with b ≥ 0, SA and USA, full mask, tokens with masses (P0 (SA), (USA), P4 Assumption 5).
 //!
 //! The drift of a metastable state is exponentially small, and it keeps its relative accuracy here ([`pull`]); points that have met become one
-//! ([`merging`]), so that nothing fast is left. Steps then grow with the plateaus by themselves.
+//! ([`merging`]), so that nothing fast is left.
+//!
+//! Time passes through β orders of magnitude towards every merge, and ends there like a logarithm. So steps are counted in
+//!
+//! ```text
+//! dτ = Λ dt ,    Λ = Σ_i (1/Z_i) Σ_{j≠i} m_j e^{−β(1−g_ij)} ,
+//! ```
+//!
+//! the weights that points give to others. Λ is a rate like the fastest one, whether clusters drift or meet; in τ points move smoothly over
+//! distances of order one, t is a number that is integrated along, and steps grow with the plateaus by themselves.
 
 mod merging;
 mod pull;
@@ -21,7 +30,7 @@ pub(super) struct Multiscale {
     d: usize,
     beta: f64,
     divides: bool,
-    /// t of one τ: under USA the sum of the masses over e^β, over c.
+    /// Λ dt/dτ: 1/c, under USA times the sum of the masses over e^β.
     unit: f64,
     isa: Isa,
     masses: Vec<f64>,
@@ -29,6 +38,7 @@ pub(super) struct Multiscale {
     /// Scratch.
     rows: Vec<f64>,
     force: Vec<Pack>,
+    bonds: Vec<Pack>,
     weights: Vec<Pack>,
 }
 
@@ -38,8 +48,8 @@ impl Multiscale {
         let total: f64 = masses.iter().sum();
         let unit = if divides { 1.0 } else { total * libm::exp(-beta) } / speed;
         let members = (0..masses.len() as u32).collect();
-        let (rows, force, weights) = (Vec::new(), Vec::new(), Vec::new());
-        let mut flow = Self { d, beta, divides, unit, isa, masses, members, rows, force, weights };
+        let (rows, force, bonds, weights) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut flow = Self { d, beta, divides, unit, isa, masses, members, rows, force, bonds, weights };
         flow.make_room();
         flow
     }
@@ -48,6 +58,7 @@ impl Multiscale {
         let count = self.masses.len();
         self.rows = vec![0.0; count * self.d];
         self.force = vec![Pack::ZERO; count.div_ceil(LANES)];
+        self.bonds = self.force.clone();
         self.weights = vec![Pack::ZERO; count];
     }
 
@@ -98,7 +109,7 @@ fn largest(packs: &[Pack]) -> f64 {
 }
 
 impl Flow for Multiscale {
-    fn slope(&mut self, _: f64, state: &[Pack], out: &mut [Pack]) {
+    fn slope(&mut self, _: f64, state: &[Pack], out: &mut [Pack]) -> f64 {
         let mut rows = std::mem::take(&mut self.rows);
         self.write_rows(state, &mut rows);
         let pull = Pull {
@@ -110,16 +121,24 @@ impl Flow for Multiscale {
             divides: self.divides,
             velocity: out,
             force: &mut self.force,
+            bonds: &mut self.bonds,
             weights: &mut self.weights,
         };
         dispatch(pull, self.isa);
         self.rows = rows;
-        // Lanes without a point repeat the first, whole groups of them included.
         let (count, blocks) = (self.masses.len(), self.force.len());
+        let bonds = self.bonds.iter().flat_map(|pack| pack.0).take(count).fold(0.0, |sum, bond| sum + bond);
+        // Where no one else is in reach nothing moves, and any unit will do.
+        let tau = if bonds > 0.0 { 1.0 / bonds } else { 1.0 };
+        for pack in out.iter_mut().chain(&mut self.force) {
+            pack.0 = pack.0.map(|x| x * tau);
+        }
+        // Lanes without a point repeat the first, whole groups of them included.
         for coordinates in out.chunks_exact_mut(blocks) {
             let first = coordinates[0].0[0];
             coordinates[blocks - 1].0[LANES - (blocks * LANES - count)..].fill(first);
         }
+        self.unit * tau
     }
 
     fn settle(&mut self, state: &mut [Pack]) -> bool {
@@ -144,18 +163,12 @@ impl Flow for Multiscale {
     }
 
     fn speed(&self, slope: &[Pack]) -> f64 {
-        // Squares of e^{−600} are no numbers.
-        let largest = slope.iter().flat_map(|pack| pack.0).fold(0.0, |largest: f64, x| largest.max(x.abs()));
-        largest * (self.d as f64).sqrt() * self.beta.max(1.0)
+        self.worth(&[], slope)
     }
 
-    fn unit(&self) -> f64 {
-        self.unit
-    }
-
-    fn ending(&self, _: &[Pack], slope: &[Pack], gaps: &[f64]) -> Option<Ending> {
+    fn ending(&self, slope: &[Pack], rate: f64, gaps: &[f64]) -> Option<Ending> {
         let widest = gaps.iter().copied().fold(0.0, f64::max);
-        if self.beta * widest > DEEPEST || !self.unit.is_normal() {
+        if self.beta * widest > DEEPEST || !rate.is_normal() {
             return Some(Ending::Underflow);
         }
         let blocks = self.force.len();

@@ -31,6 +31,8 @@ pub(super) struct Pull<'a> {
     pub velocity: &'a mut [Pack],
     /// `(1/Z_i) Σ_j m_j e^{−β(1−g_ij)} (1−g_ij)` of each point: the size of what its velocity is made of.
     pub force: &'a mut [Pack],
+    /// `(1/Z_i) Σ_{j≠i} m_j e^{−β(1−g_ij)}` of each point.
+    pub bonds: &'a mut [Pack],
     /// Room for a weight of each partner.
     pub weights: &'a mut [Pack],
 }
@@ -71,7 +73,8 @@ impl Pull<'_> {
         for c in 0..D {
             x[c] = L::load(&self.state[c * blocks + block], group);
         }
-        let mut sums = Sums { along: [L::splat(0.0); D], partition: L::splat(0.0), force: L::splat(0.0) };
+        let zero = L::splat(0.0);
+        let mut sums = Sums { along: [zero; D], partition: zero, force: zero, bonds: zero };
         let (rows, _) = self.rows.as_chunks::<D>();
         let (quads, rest) = rows.as_chunks::<ABREAST>();
         let (masses, masses_left) = self.masses.as_chunks::<ABREAST>();
@@ -91,13 +94,14 @@ impl Pull<'_> {
             (-radial).mul_add(x[c], sums.along[c]).store(&mut self.velocity[c * blocks + block], group);
         }
         (sums.force * scale).store(&mut self.force[block], group);
+        (sums.bonds * scale).store(&mut self.bonds[block], group);
     }
 
     /// Many coordinates: first all weights, then coordinate after coordinate.
     #[inline(always)]
     fn many<L: Lanes<Scalar = f64>>(&mut self, group: usize) {
         let (blocks, block, d) = (self.force.len(), group * L::WIDTH / LANES, self.d);
-        let (mut partition, mut force) = (L::splat(0.0), L::splat(0.0));
+        let (mut partition, mut force, mut bonds) = (L::splat(0.0), L::splat(0.0), L::splat(0.0));
         let count = self.masses.len();
         let mut first = 0;
         while first < count {
@@ -122,6 +126,7 @@ impl Pull<'_> {
                 let weight = weights[k] * L::splat(self.masses[first + k]);
                 partition = partition + weight;
                 force = weight.mul_add(gaps[k], force);
+                bonds = bonds + of_others(gaps[k], weight);
                 weight.store(&mut self.weights[first + k], group);
             }
             first += abreast;
@@ -155,6 +160,7 @@ impl Pull<'_> {
             (-radial).mul_add(x, L::load(velocity, group)).store(velocity, group);
         }
         (force * scale).store(&mut self.force[block], group);
+        (bonds * scale).store(&mut self.bonds[block], group);
     }
 }
 
@@ -166,6 +172,14 @@ struct Sums<L, const D: usize> {
     partition: L,
     /// Σ_j w_ij (1 − g_ij).
     force: L,
+    /// Σ_{j≠i} w_ij.
+    bonds: L,
+}
+
+/// The weight, or nothing if it is a point's own: two points at one place have merged.
+#[inline(always)]
+fn of_others<L: Lanes<Scalar = f64>>(gap: L, weight: L) -> L {
+    L::select(L::splat(0.0).less(gap), weight, L::splat(0.0))
 }
 
 impl<L: Lanes<Scalar = f64>, const D: usize> Sums<L, D> {
@@ -186,6 +200,7 @@ impl<L: Lanes<Scalar = f64>, const D: usize> Sums<L, D> {
             let weight = weights[k] * L::splat(masses[k]);
             self.partition = self.partition + weight;
             self.force = weight.mul_add(gaps[k], self.force);
+            self.bonds = self.bonds + of_others(gaps[k], weight);
             for c in 0..D {
                 self.along[c] = weight.mul_add(L::splat(rows[k][c]) - x[c], self.along[c]);
             }
