@@ -17,6 +17,7 @@ mod dormand_prince;
 mod flow;
 mod general;
 mod multiscale;
+mod saved;
 
 use std::sync::Arc;
 
@@ -27,14 +28,14 @@ use crate::clock::Instant;
 use crate::ensemble::Start;
 use crate::ensemble_error::EnsembleError;
 use crate::geometry::rescaled::scored;
-use crate::model::{Geometry, Integrator, LayerNorm, Mask, Model, Normalization, System};
-use crate::parameters::{Head, Operator, Parameters, QueryKey};
+use crate::model::{Geometry, Integrator, Model};
+use crate::parameters::{Head, Parameters};
 use crate::simd::{Isa, Pack};
 use controller::Controller;
 use dormand_prince::{DormandPrince, EVALUATIONS};
 use flow::Flow;
 use general::General;
-use multiscale::Multiscale;
+pub use saved::TrajectoryState;
 
 /// Longest step, in t and in τ: a horizon of 1e300 is still reached without overflow.
 const LONGEST: f64 = 1e301;
@@ -64,6 +65,8 @@ pub struct Trajectory {
     next: f64,
     time: Instant,
     time_before: Instant,
+    /// When points last became one.
+    merged: Instant,
     /// The points of the current state, `[point][coordinate]`, and 1 − ⟨x_i, x_j⟩, i < j.
     points: Vec<f64>,
     gaps: Vec<f64>,
@@ -77,31 +80,6 @@ pub struct Trajectory {
     steps: u64,
     evaluations: u64,
     ending: Option<Ending>,
-}
-
-/// What a checkpoint keeps: with the same model, start and tolerance the trajectory goes on bit-equal, on any machine.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TrajectoryState {
-    /// The state's numbers, as bits.
-    state: Vec<[u64; crate::simd::LANES]>,
-    members: Vec<u32>,
-    masses: Vec<f64>,
-    next: f64,
-    time: Instant,
-    controller: Controller,
-    /// Steps in a row in which nothing moved above the tolerance, and which did not grow.
-    quiet: u32,
-    steps: u64,
-    evaluations: u64,
-    ending: Option<Ending>,
-}
-
-impl TrajectoryState {
-    /// Steps taken so far.
-    #[must_use]
-    pub fn steps(&self) -> u64 {
-        self.steps
-    }
 }
 
 /// 1 − ⟨x_i, x_j⟩ of two rows, exact to rounding where they are close: ‖x_i − x_j‖²/2.
@@ -123,7 +101,7 @@ impl Trajectory {
         let mut stepper = DormandPrince::new(isa);
         let flow: Box<dyn Flow> = match model.integrator {
             Integrator::Multiscale => {
-                let flow = multiscale(model, start, isa)?;
+                let flow = multiscale::of(model, start, isa)?;
                 stepper.after = flow.state(&start.tokens);
                 Box::new(flow)
             }
@@ -142,6 +120,7 @@ impl Trajectory {
             next: 0.0,
             time: Instant::default(),
             time_before: Instant::default(),
+            merged: Instant::default(),
             points: Vec::new(),
             gaps: Vec::new(),
             between: Vec::new(),
@@ -199,9 +178,10 @@ impl Trajectory {
             return;
         }
         self.stepper.turn();
+        let (t, since) = (self.time.time(), self.time.since(self.merged));
         for _ in 0..ATTEMPTS {
             let length = self.next;
-            let error = self.stepper.attempt(&mut *self.flow, self.time.time(), length) / self.tolerance;
+            let error = self.stepper.attempt(&mut *self.flow, t, since, length) / self.tolerance;
             self.evaluations += EVALUATIONS;
             let (factor, good) = self.controller.judge(length, error);
             self.next = self.capped(length * factor);
@@ -245,6 +225,7 @@ impl Trajectory {
         if self.ending.is_some() || !self.flow.merge(&mut self.stepper.after, &self.gaps) {
             return false;
         }
+        self.merged = self.time;
         self.begin();
         self.controller = Controller::new();
         self.next = self.guess();
@@ -378,62 +359,6 @@ impl Trajectory {
             self.flow.points(&self.between, out);
         }
     }
-
-    /// What a checkpoint needs.
-    #[must_use]
-    pub fn save(&self) -> TrajectoryState {
-        TrajectoryState {
-            state: self.stepper.after.iter().map(|pack| pack.0.map(f64::to_bits)).collect(),
-            members: self.members().to_vec(),
-            masses: self.flow.masses(),
-            next: self.next,
-            time: self.time,
-            controller: self.controller,
-            quiet: self.quiet,
-            steps: self.steps,
-            evaluations: self.evaluations,
-            ending: self.ending,
-        }
-    }
-
-    /// Goes on from `state`, bit-equal; the rest as given to [`Trajectory::new`].
-    ///
-    /// # Errors
-    /// As [`Trajectory::new`], or if the state is that of another replica.
-    pub fn restore(
-        model: &Model,
-        start: &Start,
-        tolerance: f64,
-        state: &TrajectoryState,
-        isa: Isa,
-    ) -> Result<Self, EnsembleError> {
-        let mut trajectory = Self::new(model, start, tolerance, isa)?;
-        let count = state.masses.len();
-        let n = model.shown().0;
-        let fits = state.members.len() == n
-            && (1..=n).contains(&count)
-            && state.members.iter().all(|member| (*member as usize) < count);
-        let (found, expected) = (state.members.len(), n);
-        if !fits {
-            return Err(EnsembleError::State { lane: 0, found, expected });
-        }
-        trajectory.flow.restore(&state.members, &state.masses);
-        trajectory.stepper.after = state.state.iter().map(|bits| Pack(bits.map(f64::from_bits))).collect();
-        let numbers = trajectory.stepper.after.len();
-        if numbers != trajectory.flow.packs() {
-            return Err(EnsembleError::State { lane: 0, found: numbers, expected: trajectory.flow.packs() });
-        }
-        trajectory.time = state.time;
-        trajectory.ending = state.ending;
-        trajectory.begin();
-        trajectory.ending = state.ending;
-        trajectory.controller = state.controller;
-        trajectory.next = state.next;
-        trajectory.quiet = state.quiet;
-        trajectory.steps = state.steps;
-        trajectory.evaluations = state.evaluations;
-        Ok(trajectory)
-    }
 }
 
 impl std::fmt::Debug for Trajectory {
@@ -442,41 +367,4 @@ impl std::fmt::Debug for Trajectory {
         let mut shown = formatter.debug_struct("Trajectory");
         shown.field("time", time).field("steps", steps).field("ending", ending).finish_non_exhaustive()
     }
-}
-
-/// The points of a start, if the model is one whose tokens may merge and whose drifts stay relatively accurate.
-fn multiscale(model: &Model, start: &Start, isa: Isa) -> Result<Multiscale, EnsembleError> {
-    let refuse = |reason| Err(EnsembleError::Multiscale(reason));
-    let [head] = start.parameters.heads.as_slice() else { return refuse("it has several heads") };
-    let (QueryKey::Joint(Operator::Scalar(b)), Operator::Scalar(c)) = (&head.query_key, &head.value) else {
-        return refuse("V and QᵀK are not multiples of the identity");
-    };
-    let speed = match model.system {
-        System::Attention => *c,
-        System::Kuramoto if start.frequencies.is_empty() => c * start.coupling,
-        System::MeanShift { blurring: true } => c * start.beta,
-        System::Kuramoto | System::MeanShift { .. } => return refuse("tokens at one place may part again"),
-    };
-    let divides = match model.normalization {
-        Normalization::Softmax => true,
-        Normalization::Unnormalized => false,
-        _ => return refuse("its weights are neither SA's nor USA's"),
-    };
-    if !(speed > 0.0 && *b >= 0.0) {
-        return refuse("tokens do not attract one another");
-    }
-    let other = model.mask != Mask::Full
-        || model.exclude_self
-        || !model.frozen.weights.is_empty()
-        || model.layered
-        || start.noise.is_some()
-        || start.parameters.feed_forward.is_some();
-    if other || model.layer_norm != LayerNorm::Post {
-        return refuse("tokens at one place are not one weighted token");
-    }
-    if !matches!(model.geometry, Geometry::Sphere | Geometry::Circle) {
-        return refuse("its tokens are not unit vectors");
-    }
-    let masses = if model.masses.is_empty() { vec![1.0; model.n] } else { model.masses.clone() };
-    Ok(Multiscale::new(masses, model.d, start.beta * b, divides, speed, isa))
 }

@@ -16,6 +16,8 @@ use coefficients::{DENSE, ERROR_3, ERROR_5, NODES, Row, SLOPES, STAGES, WEIGHTS}
 
 /// Evaluations of the right side a step.
 pub(super) const EVALUATIONS: u64 = STAGES as u64;
+/// What the relative error of a step's duration may be, over the tolerance, where much more time has gone by before.
+const PATIENCE: f64 = 100.0;
 
 /// A step, and the room that it takes.
 pub(super) struct DormandPrince {
@@ -106,19 +108,19 @@ impl DormandPrince {
         self.stand();
     }
 
-    /// Tries a step of length h from `before`; what its error is worth, that of its duration relative to the duration. NaN or ∞ if
+    /// Tries a step of length h from `before`, which began at t, `since` after the last merge; what its error is worth. NaN or ∞ if
     /// something is not finite.
-    pub fn attempt(&mut self, flow: &mut dyn Flow, t: f64, length: f64) -> f64 {
-        for slope in 1..=STAGES {
+    ///
+    /// A unit's rate may pass through orders of magnitude, and time is only looked at. So the error of what the step adds to it counts
+    /// relative to all that has gone by since the last merge, as long as that is not above [`PATIENCE`] times the step's own duration.
+    pub fn attempt(&mut self, flow: &mut dyn Flow, t: f64, since: f64, length: f64) -> f64 {
+        for (slope, node) in NODES.iter().enumerate().take(STAGES + 1).skip(1) {
             self.place(slope - 1, length);
             if slope == STAGES && !flow.settle(&mut self.after) {
                 return f64::NAN;
             }
-            self.rates[slope] = flow.slope(
-                t + NODES[slope] * length * self.rates[0],
-                &self.after,
-                &mut self.slopes[slope],
-            );
+            let t = t + node * length * self.rates[0];
+            self.rates[slope] = flow.slope(t, &self.after, &mut self.slopes[slope]);
         }
         self.length = length;
         self.duration = length * self.rate_along(WEIGHTS[STAGES - 1]);
@@ -126,7 +128,8 @@ impl DormandPrince {
             dispatch(Combine { base: None, slopes: &self.slopes, row, length, out }, self.isa);
         }
         let [fifth, third] = self.errors.each_ref().map(|error| flow.worth(&self.before, error));
-        let of_time = |row| (length * self.rate_along(row) / self.duration).abs();
+        let passed = (since + self.duration).min(PATIENCE * self.duration);
+        let of_time = |row| (length * self.rate_along(row) / passed).abs();
         let (of_state, of_time) = (joint(fifth, third), joint(of_time(ERROR_5), of_time(ERROR_3)));
         if of_state.is_nan() || of_time.is_nan() { f64::NAN } else { of_state.max(of_time) }
     }
@@ -148,13 +151,10 @@ impl DormandPrince {
         }
         self.dense.is_current = true;
         let after = self.after.clone();
-        for slope in STAGES + 1..SLOPES {
+        for (slope, node) in NODES.iter().enumerate().skip(STAGES + 1) {
             self.place(slope - 1, self.length);
-            self.rates[slope] = flow.slope(
-                t + NODES[slope] * self.length * self.rates[0],
-                &self.after,
-                &mut self.slopes[slope],
-            );
+            let t = t + node * self.length * self.rates[0];
+            self.rates[slope] = flow.slope(t, &self.after, &mut self.slopes[slope]);
         }
         self.after = after;
         let [second, third, rest @ ..] = &mut self.dense.state;
@@ -180,7 +180,8 @@ impl DormandPrince {
         for (at, out) in out.iter_mut().enumerate() {
             for lane in 0..LANES {
                 let ends = [self.before[at].0[lane], self.after[at].0[lane]];
-                out.0[lane] = interpolated(ends, self.dense.state.each_ref().map(|row| row[at].0[lane]), share);
+                out.0[lane] =
+                    interpolated(ends, self.dense.state.each_ref().map(|row| row[at].0[lane]), share);
             }
         }
     }
@@ -206,7 +207,8 @@ fn bend(ends: [f64; 2], slopes: [f64; 2], length: f64) -> (f64, f64) {
 
 fn interpolated([from, to]: [f64; 2], [a, b, c, d, e, f]: [f64; 6], share: f64) -> f64 {
     let rest = 1.0 - share;
-    from + share * ((to - from) + rest * (a + share * (b + rest * (c + share * (d + rest * (e + share * f))))))
+    from + share
+        * ((to - from) + rest * (a + share * (b + rest * (c + share * (d + rest * (e + share * f))))))
 }
 
 /// `base + h Σ_k weight_k slope_k`, number by number.
@@ -224,12 +226,17 @@ impl Kernel for Combine<'_> {
     #[inline(always)]
     fn run<L: Lanes<Scalar = f64>>(self) {
         let Self { base, slopes, row, length, out } = self;
-        let length = L::splat(length);
+        let (length, size) = (L::splat(length), out.len());
+        let mut terms: [(L, &[Pack]); STAGES] = [(L::splat(0.0), &[]); STAGES];
+        for (term, (slope, weight)) in terms.iter_mut().zip(row) {
+            *term = (L::splat(*weight), &slopes[*slope][..size]);
+        }
+        let terms = &terms[..row.len()];
         for (at, out) in out.iter_mut().enumerate() {
             for group in groups::<L>(LANES) {
                 let mut sum = L::splat(0.0);
-                for (slope, weight) in row {
-                    sum = L::splat(*weight).mul_add(L::load(&slopes[*slope][at], group), sum);
+                for (weight, slopes) in terms {
+                    sum = weight.mul_add(L::load(&slopes[at], group), sum);
                 }
                 let base = base.map_or(L::splat(0.0), |base| L::load(&base[at], group));
                 length.mul_add(sum, base).store(out, group);

@@ -12,12 +12,14 @@
 //! the weights that points give to others. Λ is a rate like the fastest one, whether clusters drift or meet; in τ points move smoothly over
 //! distances of order one, t is a number that is integrated along, and steps grow with the plateaus by themselves.
 
+mod eligible;
 mod merging;
 mod pull;
 
 use super::Ending;
 use super::flow::Flow;
 use crate::simd::{Isa, LANES, Pack, dispatch};
+pub(super) use eligible::of;
 use pull::Pull;
 
 /// Weights below e^{−700} are not trusted any more: e^{−708} is the last that is no subnormal number.
@@ -72,9 +74,11 @@ impl Multiscale {
     }
 
     fn write_rows(&self, state: &[Pack], rows: &mut [f64]) {
-        for (coordinates, c) in state.chunks_exact(self.force.len()).zip(0..) {
-            for (point, row) in rows.chunks_exact_mut(self.d).enumerate() {
-                row[c] = coordinates[point / LANES].0[point % LANES];
+        for (c, coordinates) in state.chunks_exact(self.force.len()).enumerate() {
+            for (pack, rows) in coordinates.iter().zip(rows.chunks_mut(LANES * self.d)) {
+                for (number, row) in pack.0.iter().zip(rows.chunks_exact_mut(self.d)) {
+                    row[c] = *number;
+                }
             }
         }
     }
