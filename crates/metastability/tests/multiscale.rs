@@ -66,19 +66,21 @@ fn collapse_of(model: &Model, beta: f64, tokens: &[f64], tolerance: f64) -> f64 
 /// stages add up.
 #[test]
 fn tolerances_agree() {
-    let weights: Vec<f64> = (0..20).map(|i| 0.5 + f64::from(i % 7)).collect();
+    let weights: Vec<f64> = (0..32).map(|i| 0.5 + f64::from(i % 7)).collect();
     for (n, d, beta, normalization, weighted) in [
         (8, 2, 150.0, Normalization::Softmax, false),
         (20, 2, 150.0, Normalization::Softmax, false),
-        (20, 2, 60.0, Normalization::Unnormalized, false),
-        (20, 2, 60.0, Normalization::Softmax, true),
+        (20, 2, 150.0, Normalization::Unnormalized, false),
+        (20, 2, 150.0, Normalization::Softmax, true),
         (20, 3, 60.0, Normalization::Unnormalized, true),
-        (32, 3, 50.0, Normalization::Softmax, false),
-        (32, 8, 20.0, Normalization::Softmax, false),
+        (32, 3, 150.0, Normalization::Softmax, false),
+        (32, 8, 50.0, Normalization::Softmax, false),
+        (32, 8, 150.0, Normalization::Softmax, true),
+        (32, 8, 150.0, Normalization::Unnormalized, false),
     ] {
         let mut model = model(n, d, normalization);
         if weighted {
-            model.masses = weights.clone();
+            model.masses = weights[..n].to_vec();
         }
         let tokens = uniform(n, d, 3);
         let found = [1e-8, 1e-9, 1e-10].map(|tolerance| collapse_of(&model, beta, &tokens, tolerance));

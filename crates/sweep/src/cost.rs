@@ -68,9 +68,9 @@ impl Costs {
         let evaluations = match model.integrator {
             Integrator::ProjectedEuler | Integrator::Discrete { .. } => 1.0,
             Integrator::Rk4 => 4.0,
-            Integrator::Adaptive => 6.0,
-            // Points merge: half of them are there on average, and a third of the pairs.
-            Integrator::Multiscale => 2.0,
+            Integrator::Adaptive => 12.0,
+            // Points merge: half of them are there on average, and a third of the pairs; tokens fill the lanes.
+            Integrator::Multiscale => 4.0,
         };
         let step = evaluations * evaluation + pairs * self.observed_pair;
         let observables: f64 = observe.series.iter().map(|observable| weight(*observable, n, observe)).sum();
@@ -96,19 +96,22 @@ pub fn in_lanes(replicas: u32) -> f64 {
     4.0 * f64::from(replicas.div_ceil(4))
 }
 
-/// About how many adaptive steps a replica takes to its horizon, or until nothing moves any more.
+/// About how many adaptive steps a replica takes to its horizon, or until nothing moves any more: of order 8, so that they grow like the
+/// eighth root of the tolerance.
 ///
-/// `multiscale`: each of n − 1 merges is approached by steps that shrink by a fixed factor, β/5 orders of e^−1 on average at the fifth
-/// root of the tolerance. `adaptive`: steps of order one at that root, of the fastest rate.
+/// `multiscale`: a merge from m points to m − 1 takes a few steps, and more the more orders of e the time passes through: β times how far
+/// apart the closest of m uniform points are, which falls like m^(−2/(d − 1)). `adaptive`: steps of order one, of the fastest rate.
 pub(crate) fn adaptive_steps(cell: &Cell) -> f64 {
-    let (n, beta, horizon) = (cell.n() as f64, cell.beta(), cell.horizon());
-    let root = libm::pow(cell.number("tolerance").max(1e-13), -0.2);
+    let (n, d, beta, horizon) = (cell.n() as f64, cell.d() as f64, cell.beta(), cell.horizon());
+    let root = libm::pow(cell.number("tolerance").max(1e-13), -0.125);
     if cell.text("integrator") == "multiscale" {
-        let stages = libm::log1p(horizon) + beta.min(libm::log1p(horizon)) * n / 8.0;
-        return (0.4 * root * stages).clamp(1.0, 1e9);
+        let exponent = -2.0 / (d - 1.0).max(1.0);
+        let closest: f64 = (2..=cell.n().min(4096)).map(|m| libm::pow(m as f64 / 2.0, exponent)).sum();
+        let orders = 0.2 * beta.min(libm::log1p(horizon));
+        return (root * ((n - 1.0) + orders * closest)).clamp(1.0, 1e9);
     }
     let fastest = if cell.text("normalization") == "unnormalized" { libm::exp(beta) } else { 1.0 };
-    (0.4 * root * horizon.max(1.0) * fastest).clamp(1.0, 1e15)
+    (0.05 * root * horizon.max(1.0) * fastest).clamp(1.0, 1e15)
 }
 
 /// How much dearer than one look at each pair an observable is.

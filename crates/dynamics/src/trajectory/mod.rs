@@ -7,7 +7,7 @@
 //!
 //! `tolerance` bounds the local error of a step: the geodesic distance by which any token is off, times β where that is above 1. That is
 //! what a displacement is worth in the logarithm of the time of a merge, as rates there go like e^{βg}. Early errors of a stage count most:
-//! its steps shrink geometrically towards the merge, and so does what they add. So the logarithm of a collapse time is good to about the
+//! what later ones add to time falls geometrically. So the logarithm of a collapse time is good to about the
 //! tolerance, at any β.
 //!
 //! Steps end where they end: sample times and the horizon are interpolated, and change no bit of what follows.

@@ -89,7 +89,7 @@ pub(super) fn scheme(cell: &Cell) -> String {
 /// What adaptive steps are.
 fn adaptive(cell: &Cell) -> String {
     format!(
-        "tolerance {}: Dormand–Prince 5(4); each step's local error, the geodesic distance by which any token is off, times max(1, β), is \
+        "tolerance {}: Dormand and Prince's order 8(5,3); each step's local error, the geodesic distance by which any token is off, times max(1, β), is \
          below the tolerance (in R^d relative to the token's length, without β).",
         shown(cell.number("tolerance"))
     )
