@@ -1,6 +1,6 @@
 """Writes docs/gallery.md: every experiment of the papers beside what the paper shows, in numbers; run it by `docs/make/gallery`.
 
-A section a sweep, in gallery_p0.py … gallery_p4.py: a function from the dataset to lines, registered under the sweep's name.
+A section a sweep, in gallery_p0.py … gallery_collapse_law.py: a function from the dataset to lines, registered under the sweep's name.
 """
 
 import json
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+import gallery_collapse_law
 import gallery_p0
 import gallery_p1
 import gallery_p2
@@ -20,7 +21,8 @@ from dataset import Dataset, Refused
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "gallery.md"
-SECTIONS = {**gallery_p0.SECTIONS, **gallery_p1.SECTIONS, **gallery_p2.SECTIONS, **gallery_p3.SECTIONS, **gallery_p4.SECTIONS}
+PAGES = [gallery_p0, gallery_p1, gallery_p2, gallery_p3, gallery_p4, gallery_collapse_law]
+SECTIONS = {name: section for page in PAGES for name, section in page.SECTIONS.items()}
 
 
 def open_dataset(folder: Path) -> Dataset:
