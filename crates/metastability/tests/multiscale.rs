@@ -7,7 +7,7 @@ use metasweep_dynamics::model::{Integrator, Model, Normalization};
 use metasweep_dynamics::parameters::{Head, Operator, Parameters, QueryKey};
 use metasweep_dynamics::random::Stream;
 use metasweep_dynamics::simd::Isa;
-use metasweep_dynamics::trajectory::{Trajectory, gap};
+use metasweep_dynamics::trajectory::{Ending, Trajectory, gap};
 use metasweep_metastability::clock::Instant;
 use metasweep_metastability::theory::cascade::{Clusters, Law, cascade};
 
@@ -231,4 +231,24 @@ fn saved_states_go_on_bit_equal() {
         assert_eq!(parts.save(), whole.save());
     }
     assert_eq!(whole.count(), 1);
+}
+
+/// Points that are closer than the tolerance can see still meet: steps never get so long that what decays rests instead.
+#[test]
+fn whatever_meets_becomes_one() {
+    for (n, d, beta) in [(8, 8, 2.0), (32, 8, 2.0), (20, 2, 0.5), (16, 3, 9.0)] {
+        let model = model(n, d, Normalization::Softmax);
+        for tolerance in [1e-3, 1e-6] {
+            for seed in 0..20 {
+                let start = start(beta, uniform(n, d, seed));
+                let mut run = Trajectory::new(&model, &start, tolerance, Isa::widest()).expect("a start");
+                while run.ending().is_none() {
+                    assert!(run.steps() < 2000, "{n} {d} {beta} {tolerance} {seed}: {:?}", run.gaps());
+                    run.merge();
+                    run.advance();
+                }
+                assert_eq!((run.ending(), run.count()), (Some(Ending::Stationary), 1));
+            }
+        }
+    }
 }

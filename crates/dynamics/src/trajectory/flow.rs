@@ -16,6 +16,8 @@ pub(super) trait Flow: Send {
     fn worth(&self, state: &[Pack], error: &[Pack]) -> f64;
     /// What the largest speed of a token is worth, as [`worth`](Self::worth) counts.
     fn speed(&self, slope: &[Pack]) -> f64;
+    /// The longest step, in τ, that still lets what decays decay, from the state whose slope was taken last.
+    fn longest(&self) -> f64;
     /// Whether nothing can move or be computed any more, at a state with this slope and dt/dτ.
     fn ending(&self, slope: &[Pack], rate: f64, gaps: &[f64]) -> Option<Ending>;
     /// The points that move, `[point][coordinate]`, into `out`.

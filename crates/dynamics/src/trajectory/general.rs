@@ -140,6 +140,11 @@ impl Flow for General {
         self.largest(None, slope)
     }
 
+    /// Its states of rest are found as such: [`rests`](Flow::rests).
+    fn longest(&self) -> f64 {
+        f64::INFINITY
+    }
+
     fn ending(&self, slope: &[Pack], _: f64, _: &[f64]) -> Option<Ending> {
         if !self.unit.is_normal() {
             return Some(Ending::Underflow);

@@ -169,7 +169,7 @@ impl Trajectory {
     }
 
     fn capped(&self, length: f64) -> f64 {
-        length.min(LONGEST / self.stepper.rate()).min(LONGEST)
+        length.min(self.flow.longest()).min(LONGEST / self.stepper.rate()).min(LONGEST)
     }
 
     /// One step. Does nothing once there is an [`ending`](Self::ending).
@@ -184,8 +184,9 @@ impl Trajectory {
             let error = self.stepper.attempt(&mut *self.flow, t, since, length) / self.tolerance;
             self.evaluations += EVALUATIONS;
             let (factor, good) = self.controller.judge(length, error);
-            self.next = self.capped(length * factor);
+            self.next = length * factor;
             if good {
+                self.next = self.capped(self.next);
                 self.time_before = self.time;
                 self.time = self.time.later(self.stepper.duration());
                 self.steps += 1;

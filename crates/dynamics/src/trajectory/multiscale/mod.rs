@@ -24,6 +24,8 @@ use pull::Pull;
 
 /// Weights below e^{−700} are not trusted any more: e^{−708} is the last that is no subnormal number.
 const DEEPEST: f64 = 700.0;
+/// Decay over a step, in orders of e, that the method still follows.
+const DAMPED: f64 = 4.0;
 /// A velocity that is this small beside the terms it is the sum of is rounding error.
 const ROUNDING: f64 = 64.0 * f64::EPSILON;
 
@@ -168,6 +170,15 @@ impl Flow for Multiscale {
 
     fn speed(&self, slope: &[Pack]) -> f64 {
         self.worth(&[], slope)
+    }
+
+    /// Points that meet do so at most at twice the largest of the bonds that make up Λ. At 6.4 times its inverse the method neither damps nor
+    /// amplifies, and points whose distance the tolerance does not see would never become one.
+    fn longest(&self) -> f64 {
+        let bonds = self.bonds.iter().flat_map(|pack| pack.0).take(self.masses.len());
+        let (largest, sum) =
+            bonds.fold((0.0_f64, 0.0), |(largest, sum), bond| (largest.max(bond), sum + bond));
+        if largest > 0.0 { DAMPED * sum / (2.0 * largest) } else { f64::INFINITY }
     }
 
     fn ending(&self, slope: &[Pack], rate: f64, gaps: &[f64]) -> Option<Ending> {
