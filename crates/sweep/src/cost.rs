@@ -69,8 +69,8 @@ impl Costs {
             Integrator::ProjectedEuler | Integrator::Discrete { .. } => 1.0,
             Integrator::Rk4 => 4.0,
             Integrator::Adaptive => 12.0,
-            // Points merge: half of them are there on average, and a third of the pairs; tokens fill the lanes.
-            Integrator::Multiscale => 4.0,
+            // Points merge: a third of the pairs are there on average.
+            Integrator::Multiscale => 12.0 / 3.0,
         };
         let step = evaluations * evaluation + pairs * self.observed_pair;
         let observables: f64 = observe.series.iter().map(|observable| weight(*observable, n, observe)).sum();
