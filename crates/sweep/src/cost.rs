@@ -67,10 +67,9 @@ impl Costs {
                 + full_matrices * n * d * d * self.matrix_entry;
         let evaluations = match model.integrator {
             Integrator::ProjectedEuler | Integrator::Discrete { .. } => 1.0,
-            Integrator::Rk4 => 4.0,
+            // Points merge: of twelve evaluations a third of the pairs are there on average.
+            Integrator::Rk4 | Integrator::Multiscale => 4.0,
             Integrator::Adaptive => 12.0,
-            // Points merge: a third of the pairs are there on average.
-            Integrator::Multiscale => 12.0 / 3.0,
         };
         let step = evaluations * evaluation + pairs * self.observed_pair;
         let observables: f64 = observe.series.iter().map(|observable| weight(*observable, n, observe)).sum();
