@@ -21,6 +21,10 @@ pub struct Costs {
     pub matrix_entry: f64,
     /// A pair of tokens looked at by the recorder after each step.
     pub observed_pair: f64,
+    /// A pair of tokens looked at while a merge is located in adaptive steps, all looks together.
+    pub located_pair: f64,
+    /// An adaptive step, besides its evaluations.
+    pub adaptive_step: f64,
     /// A pair of tokens in a sample of the series, for each observable.
     pub sampled_pair: f64,
     /// A number drawn at the start.
@@ -37,6 +41,8 @@ impl Default for Costs {
             pair_coordinate: 0.14e-9,
             matrix_entry: 0.1e-9,
             observed_pair: 0.6e-9,
+            located_pair: 240e-9,
+            adaptive_step: 6e-6,
             sampled_pair: 0.3e-9,
             drawn_number: 20e-9,
             replica: 5e-6,
@@ -67,18 +73,24 @@ impl Costs {
                 + full_matrices * n * d * d * self.matrix_entry;
         let evaluations = match model.integrator {
             Integrator::ProjectedEuler | Integrator::Discrete { .. } => 1.0,
-            // Points merge: of twelve evaluations a third of the pairs are there on average.
-            Integrator::Rk4 | Integrator::Multiscale => 4.0,
+            Integrator::Rk4 => 4.0,
             Integrator::Adaptive => 12.0,
+            // Points merge, and on the circle soon: a third of the pairs are there on average.
+            Integrator::Multiscale => 12.0 * (d / 6.0).min(1.0),
         };
-        let step = evaluations * evaluation + pairs * self.observed_pair;
+        let step = evaluations * evaluation
+            + pairs * self.observed_pair
+            + if cell.is_adaptive() { self.adaptive_step } else { 0.0 };
         let observables: f64 = observe.series.iter().map(|observable| weight(*observable, n, observe)).sum();
         let samples = cell.sample.len() as f64 * pairs * self.sampled_pair * observables;
         // Two numbers a step and coordinate: docs/determinism.md.
         let noise = if cell.get("kappa").number().is_some() { 2.0 * n * d * self.drawn_number } else { 0.0 };
         let layers = if model.layered { full_matrices * d * d * self.drawn_number } else { 0.0 };
         let drawn = (n * d + full_matrices * d * d) * self.drawn_number;
-        self.replica + drawn + cell.steps() as f64 * (step + noise + layers) + samples
+        // Each merge is looked for between two states, halfway and again.
+        let merges =
+            if model.integrator == Integrator::Multiscale { n * pairs * self.located_pair } else { 0.0 };
+        self.replica + drawn + cell.steps() as f64 * (step + noise + layers) + merges + samples
     }
 
     /// Seconds of the whole sweep.
@@ -98,16 +110,17 @@ pub fn in_lanes(replicas: u32) -> f64 {
 /// About how many adaptive steps a replica takes to its horizon, or until nothing moves any more: of order 8, so that they grow like the
 /// eighth root of the tolerance.
 ///
-/// `multiscale`: a merge from m points to m − 1 takes a few steps, and more the more orders of e the time passes through: β times how far
-/// apart the closest of m uniform points are, which falls like m^(−2/(d − 1)). `adaptive`: steps of order one, of the fastest rate.
+/// `multiscale`: a merge from m points to m − 1 takes a few steps, fewer where many merge at once, and more the more orders of e the time
+/// passes through: β times how far apart the closest of m uniform points are, which falls like m^(−2/(d − 1)). `adaptive`: steps of order one, of the fastest rate.
 pub(crate) fn adaptive_steps(cell: &Cell) -> f64 {
     let (n, d, beta, horizon) = (cell.n() as f64, cell.d() as f64, cell.beta(), cell.horizon());
     let root = libm::pow(cell.number("tolerance").max(1e-13), -0.125);
     if cell.text("integrator") == "multiscale" {
         let exponent = -2.0 / (d - 1.0).max(1.0);
         let closest: f64 = (2..=cell.n().min(4096)).map(|m| libm::pow(m as f64 / 2.0, exponent)).sum();
-        let orders = 0.2 * beta.min(libm::log1p(horizon));
-        return (root * ((n - 1.0) + orders * closest)).clamp(1.0, 1e9);
+        let orders = 0.15 * beta.min(libm::log1p(horizon));
+        let merges = (n - 1.0) * (beta / 50.0).min(1.0);
+        return (root * (4.0 + merges + orders * closest)).clamp(1.0, 1e9);
     }
     let fastest = if cell.text("normalization") == "unnormalized" { libm::exp(beta) } else { 1.0 };
     (0.05 * root * horizon.max(1.0) * fastest).clamp(1.0, 1e15)
