@@ -10,3 +10,4 @@ mod reference;
 mod steep;
 pub mod support;
 mod systems;
+mod tiles;
