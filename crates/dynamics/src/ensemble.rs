@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::assembly::{Brownian, brownian, field};
-pub use crate::attention::{Evaluation, MOST_IN_PAIRS, pair_index};
+pub use crate::attention::{Evaluation, MOST_IN_PAIRS, pair_index, series_orders};
 use crate::attention::{Gram, gather, weights};
 pub use crate::ensemble_error::EnsembleError;
 use crate::geometry::circle;
@@ -168,7 +168,7 @@ impl Ensemble {
     /// Brings the tokens that observers see up to date.
     fn show(&mut self) {
         match self.model.geometry {
-            Geometry::Circle => circle::points(&self.state[..self.model.n], &mut self.shown),
+            Geometry::Circle => circle::points(&self.state[..self.model.n], &mut self.shown, self.lanes),
             Geometry::Equiangular => equiangular::points(&self.state, &mut self.shown),
             Geometry::Sphere | Geometry::Euclidean | Geometry::Rescaled => {}
         }

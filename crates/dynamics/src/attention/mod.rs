@@ -3,7 +3,8 @@
 //! Called by the geometries, whose right sides it is the heart of. Two kernels do the work: [`symmetric`] for
 //! B = b·I, [`general`] for everything else; both are generic over how scores become weights.
 //! Adding a weight normalization that works row by row: one file with a [`Weighting`], one arm in
-//! [`Attention::evaluate`]. Many tokens go through [`tiles`]: the same bits in other loops.
+//! [`Attention::evaluate`]. Many tokens go through [`tiles`]: the same bits in other loops; on the circle
+//! through [`fourier`]: other sums, by a rule that is part of the engine.
 //!
 //! What is not plain goes through [`furnished`]: masses, frozen tokens, rows without the token itself and further row rules to
 //! [`rows`], doubly stochastic weights to [`sinkhorn`]; [`is_plain`] decides, once for all time, so that the plain kernels know
@@ -13,6 +14,7 @@
 
 mod dual_newton;
 mod feed_forward;
+mod fourier;
 mod furnished;
 mod general;
 mod gram;
@@ -29,7 +31,9 @@ mod unnormalized;
 mod weights;
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
+pub use fourier::series_orders;
 pub(crate) use gram::Gram;
 pub use gram::pair_index;
 pub(crate) use weights::weights;
@@ -113,6 +117,8 @@ pub(crate) struct Attention {
     furnished: Option<Furnished>,
     evaluation: Evaluation,
     crew: Crew,
+    /// Of the lanes that go by series.
+    series: Vec<Option<Arc<fourier::Series>>>,
 }
 
 /// What the kernels of a head write while they work.
@@ -150,7 +156,9 @@ impl Attention {
                 }
             }
         }
+        let series = fourier::series(model, heads, is_plain(model), starts.len());
         let keeps_pairs = evaluation == Evaluation::Pairs
+            && series.iter().any(Option::is_none)
             && heads.iter().any(|head| matches!(head.score, Score::Symmetric));
         Ok(Self {
             normalization: model.normalization,
@@ -175,10 +183,22 @@ impl Attention {
             furnished: (!is_plain(model)).then(|| Furnished::new(model)),
             evaluation,
             crew: Crew::default(),
+            series,
         })
     }
 
     fn evaluate<W: Weighting + Send + Sync + 'static>(&mut self, sources: Sources<'_>, out: &mut [Pack]) {
+        if self.series.iter().any(Option::is_none) {
+            self.evaluate_directly::<W>(sources, out);
+        }
+        self.evaluate_series::<W>(sources.tokens, out);
+    }
+
+    fn evaluate_directly<W: Weighting + Send + Sync + 'static>(
+        &mut self,
+        sources: Sources<'_>,
+        out: &mut [Pack],
+    ) {
         if self.evaluation == Evaluation::Tiles {
             return self.evaluate_tiles::<W>(sources, out);
         }
