@@ -89,7 +89,9 @@ def forward(dataset: Dataset) -> tuple[str, list[str]]:
     beta, start = dataset.cells["beta"][0], 0.3**2
     n = dataset.cells["n"][0]
     lines = [
-        f"V = −: the density spreads. The paper shows N = 5·10⁴ tokens, whose histogram matches the forward heat equation; here N = {n}. L¹ distance of the histogram "
+        "V = −: the density spreads. The paper shows N = 5·10⁴ tokens (dt = 10⁻³), whose histogram matches the forward heat equation; "
+        + ("as many here, in angles" if n == 50000 else f"here N = {n}")
+        + ". L¹ distance of the histogram "
         "to the mixture with the heat equation's variance s + 2t/β, with the finite-β variance (ds/dt = 2s/(1+βs)), to the initial mixture, and what N "
         "independent samples of the law would be away from it, Σ √(2p(1−p)/πN) over the bins:",
         "",
