@@ -15,8 +15,8 @@ def alignment(dataset: Dataset) -> tuple[str, list[str]]:
     lines = [
         "First phase (Theorem 3.2, Proposition 3.4): tokens follow the linear flow of V KᵀQ, normalized, and collapse on the leading eigenspace: a line, "
         "or for a complex pair a great circle, along which they turn. The paper shows both (N = 10⁴, d = 3, β = 30; its matrices are not printed). "
-        f"Mean distance of the tokens to the leading eigenspace, and the length of their mean; N = {n}, {replicas} replicas"
-        + (" (`--set n=3000 --set replicas=8`: the file has 10⁴, 11 times the pairs):" if n != 10000 else ":"),
+        "Mean distance of the tokens to the leading eigenspace, and the length of their mean; "
+        f"N = {n}{'' if replicas == 1 else f', {replicas} replicas'}:",
         "",
         "| V | t | distance to the leading eigenspace | order |",
         "|---|---|---|---|",
