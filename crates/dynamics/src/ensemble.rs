@@ -220,6 +220,12 @@ impl Ensemble {
         self.gram_is_current.then_some(&self.gram)
     }
 
+    /// Whether a step begins with the Gram matrix of its state.
+    #[must_use]
+    pub fn uses_gram(&self) -> bool {
+        self.field.uses_gram()
+    }
+
     /// The matrices of one lane, and of the layer that the next step is, where every layer has its own.
     #[must_use]
     pub fn parameters(&self, lane: usize) -> Arc<Parameters> {

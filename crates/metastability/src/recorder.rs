@@ -334,6 +334,16 @@ fn by_column(rows: &[f64], columns: usize, samples: usize) -> Vec<f64> {
     (0..columns).flat_map(|column| (0..samples).map(move |sample| at(column, sample))).collect()
 }
 
+/// Tokens from which on no Gram matrix is formed that neither steps nor tracking ask for.
+const MANY: usize = 256;
+
+/// Whether states are shown with their Gram matrix; pairs that are formed have the same bits. A matter of memory and time: where a step
+/// begins with it, or plateaus are tracked, it is there anyway.
+fn keeps_pairs(watch: &Watch, n: usize, ensemble: &Ensemble) -> bool {
+    let wanted = ensemble.uses_gram() || watch.plateaus || watch.merges;
+    n <= MOST_IN_PAIRS && (wanted || n < MANY)
+}
+
 /// Shows the ensemble's current state.
 fn with_scene<T>(
     watch: &Watch,
@@ -354,11 +364,12 @@ fn with_scene<T>(
         Geometry::Equiangular => Place::Pair(ensemble.model().n),
         Geometry::Sphere | Geometry::Circle => Place::Sphere,
     };
-    if n <= MOST_IN_PAIRS {
+    let kept = keeps_pairs(watch, n, ensemble);
+    if kept {
         ensemble.gram();
     }
     let ensemble: &Ensemble = ensemble;
-    let gram = ensemble.known_gram().filter(|_| n <= MOST_IN_PAIRS).unwrap_or_default();
+    let gram = ensemble.known_gram().filter(|_| kept).unwrap_or_default();
     let tokens = ensemble.tokens();
     show(&Scene {
         n,
