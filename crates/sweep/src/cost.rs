@@ -2,12 +2,13 @@
 //!
 //! Only the order of work and the size of chunks depend on it, never a row.
 
-use metasweep_dynamics::ensemble::{MOST_IN_PAIRS, series_orders};
-use metasweep_dynamics::model::{Geometry, Integrator, Mask, Normalization};
+use metasweep_dynamics::ensemble::MOST_IN_PAIRS;
+use metasweep_dynamics::model::{Integrator, Mask, Normalization};
 use metasweep_metastability::observables::Observable;
 use serde::{Deserialize, Serialize};
 
 use crate::cell::Cell;
+use crate::series;
 use crate::start::model;
 use crate::sweep::{Observe, Sweep};
 
@@ -67,10 +68,9 @@ impl Costs {
         let general = if model.geometry.is_unit() { 1.0 } else { 2.0 };
         let direct =
             heads * iterated * general * pairs * asymmetry * causal * (self.pair + self.pair_coordinate * d);
-        let on_circle = plain && model.geometry == Geometry::Circle && model.mask == Mask::Full;
-        let series = series_orders(tokens, cell.beta()).filter(|_| on_circle);
         // Powers, moments, three sums: some twelve operations on a number.
-        let sums = series.map_or(direct, |orders| 12.0 * n * orders as f64 * self.pair_coordinate);
+        let of_orders = |orders: usize| 12.0 * n * orders as f64 * self.pair_coordinate;
+        let sums = series::orders(cell).map_or(direct, of_orders);
         let evaluation = sums + full_matrices * n * d * d * self.matrix_entry;
         let evaluations = match model.integrator {
             Integrator::ProjectedEuler | Integrator::Discrete { .. } => 1.0,

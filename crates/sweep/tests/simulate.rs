@@ -135,7 +135,7 @@ fn an_interrupted_replica_goes_on_bit_equal() {
 const MANY: &str = r#"
 name = "many"
 seed = 7
-replicas = 2
+replicas = 1
 [[grid]]
 n = 2100
 d = 2
@@ -160,9 +160,9 @@ fn many_tokens_go_on_bit_equal() {
         let sweep = Sweep::parse(&text, "test.toml", &[], &mut |_| unreachable!())
             .unwrap_or_else(|error| panic!("{error}"));
         for cell in 0..2 {
-            let whole = run(&sweep, cell, 0..2, isa());
+            let whole = run(&sweep, cell, 0..1, isa());
             assert!(whole.iter().all(|record| record.collapse_time.iter().all(Option::is_some)));
-            let (records, calls) = in_pieces(&sweep, cell, 2);
+            let (records, calls) = in_pieces(&sweep, cell, 1);
             assert!(calls > 10, "{calls}");
             assert_same(&records, &whole, &sweep.cells[cell as usize].canonical());
         }
