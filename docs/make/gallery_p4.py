@@ -15,8 +15,8 @@ def alignment(dataset: Dataset) -> tuple[str, list[str]]:
     lines = [
         "First phase (Theorem 3.2, Proposition 3.4): tokens follow the linear flow of V KᵀQ, normalized, and collapse on the leading eigenspace: a line, "
         "or for a complex pair a great circle, along which they turn. The paper shows both (N = 10⁴, d = 3, β = 30; its matrices are not printed). "
-        f"Mean distance of the tokens to the leading eigenspace, and the length of their mean; N = {n}, {replicas} replicas"
-        + (" (`--set n=3000 --set replicas=8`: the file has 10⁴, 11 times the pairs):" if n != 10000 else ":"),
+        "Mean distance of the tokens to the leading eigenspace, and the length of their mean; "
+        f"N = {n}{'' if replicas == 1 else f', {replicas} replicas'}:",
         "",
         "| V | t | distance to the leading eigenspace | order |",
         "|---|---|---|---|",
@@ -89,7 +89,9 @@ def forward(dataset: Dataset) -> tuple[str, list[str]]:
     beta, start = dataset.cells["beta"][0], 0.3**2
     n = dataset.cells["n"][0]
     lines = [
-        f"V = −: the density spreads. The paper shows N = 5·10⁴ tokens, whose histogram matches the forward heat equation; here N = {n}. L¹ distance of the histogram "
+        "V = −: the density spreads. The paper shows N = 5·10⁴ tokens (dt = 10⁻³), whose histogram matches the forward heat equation; "
+        + ("as many here, in angles" if n == 50000 else f"here N = {n}")
+        + ". L¹ distance of the histogram "
         "to the mixture with the heat equation's variance s + 2t/β, with the finite-β variance (ds/dt = 2s/(1+βs)), to the initial mixture, and what N "
         "independent samples of the law would be away from it, Σ √(2p(1−p)/πN) over the bins:",
         "",

@@ -1,7 +1,7 @@
 //! A model's choices made into what computes it: the right side of its equation, and its noise. [`crate::ensemble`] calls it once
 //! for each ensemble.
 
-use crate::attention::{Attention, gather};
+use crate::attention::{Attention, Evaluation, gather};
 use crate::ensemble::{Start, side_by_side};
 use crate::ensemble_error::EnsembleError;
 use crate::geometry::circle::{Circle, Rotors};
@@ -47,6 +47,7 @@ pub(crate) fn field(
     model: &Model,
     starts: &[Start],
     isa: Isa,
+    evaluation: Evaluation,
 ) -> Result<Box<dyn VectorField>, EnsembleError> {
     let Model { n, d, geometry, layer_norm, .. } = *model;
     let lanes = starts.len();
@@ -62,7 +63,7 @@ pub(crate) fn field(
         Geometry::Euclidean | Geometry::Rescaled | Geometry::Equiangular => true,
     };
     let is_fixed = model.system == (System::MeanShift { blurring: false });
-    let attention = Attention::new(model, starts, keeps_self_term || is_fixed, isa)?;
+    let attention = Attention::new(model, starts, keeps_self_term || is_fixed, isa, evaluation)?;
     let tokens: Vec<&[f64]> = starts.iter().map(|start| start.tokens.as_slice()).collect();
     let sphere = |attention| Sphere {
         attention,

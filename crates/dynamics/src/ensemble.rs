@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::assembly::{Brownian, brownian, field};
-pub use crate::attention::pair_index;
+pub use crate::attention::{Evaluation, MOST_IN_PAIRS, pair_index, series_orders};
 use crate::attention::{Gram, gather, weights};
 pub use crate::ensemble_error::EnsembleError;
 use crate::geometry::circle;
@@ -74,6 +74,7 @@ pub struct Ensemble {
     pub(crate) state: Vec<Pack>,
     /// The tokens as observers see them, where they are not the state's places.
     shown: Vec<Pack>,
+    /// Allocated when it is first asked for.
     gram: Vec<Pack>,
     /// Whether `gram` is that of the tokens.
     gram_is_current: bool,
@@ -115,8 +116,21 @@ impl Ensemble {
     /// # Errors
     /// If the starts do not fit the model or each other, or the machine has no `isa`.
     pub fn new(model: &Model, starts: &[Start], isa: Isa) -> Result<Self, EnsembleError> {
+        Self::evaluated(model, starts, isa, Evaluation::of(model.n, starts.len()))
+    }
+
+    /// The same, its sums over pairs evaluated in a given way: for comparisons. No choice changes a bit.
+    ///
+    /// # Errors
+    /// As [`Ensemble::new`].
+    pub fn evaluated(
+        model: &Model,
+        starts: &[Start],
+        isa: Isa,
+        evaluation: Evaluation,
+    ) -> Result<Self, EnsembleError> {
         check(model, starts, isa)?;
-        let field = field(model, starts, isa)?;
+        let field = field(model, starts, isa, evaluation)?;
         let tokens: Vec<&[f64]> = starts.iter().map(|start| start.tokens.as_slice()).collect();
         let mut state = side_by_side(&tokens);
         if model.geometry == Geometry::Circle {
@@ -132,7 +146,7 @@ impl Ensemble {
             eta,
             step: field.scaled_step(&eta),
             shown: if model.places() == n * d { Vec::new() } else { vec![Pack::ZERO; n * d] },
-            gram: vec![Pack::ZERO; n * (n - 1) / 2],
+            gram: Vec::new(),
             gram_is_current: false,
             field,
             integrator: integrator(model.integrator, state.len())?,
@@ -154,7 +168,7 @@ impl Ensemble {
     /// Brings the tokens that observers see up to date.
     fn show(&mut self) {
         match self.model.geometry {
-            Geometry::Circle => circle::points(&self.state[..self.model.n], &mut self.shown),
+            Geometry::Circle => circle::points(&self.state[..self.model.n], &mut self.shown, self.lanes),
             Geometry::Equiangular => equiangular::points(&self.state, &mut self.shown),
             Geometry::Sphere | Geometry::Euclidean | Geometry::Rescaled => {}
         }
@@ -173,13 +187,15 @@ impl Ensemble {
     }
 
     /// ⟨x_i, x_j⟩ of the current state for i < j, packed row by row (see [`pair_index`]); computed once per state. In R^d it
-    /// is 1 − ‖x_i − x_j‖²/2, which is the same for unit vectors.
+    /// is 1 − ‖x_i − x_j‖²/2, which is the same for unit vectors. It takes 32n(n − 1) bytes from the first call on: beyond
+    /// [`MOST_IN_PAIRS`] tokens take products of the tokens.
     pub fn gram(&mut self) -> &[Pack] {
         if !self.gram_is_current {
             let (n, d) = self.model.shown();
             let (lanes, isa) = (self.lanes, self.isa);
             let tokens = if self.shown.is_empty() { &self.state[..n * d] } else { &self.shown };
             let products = &mut self.gram;
+            products.resize(n * (n - 1) / 2, Pack::ZERO);
             match self.model.geometry {
                 Geometry::Euclidean | Geometry::Rescaled => {
                     dispatch(Closeness { tokens, n, d, lanes, products }, isa);
@@ -202,6 +218,12 @@ impl Ensemble {
     #[must_use]
     pub fn known_gram(&self) -> Option<&[Pack]> {
         self.gram_is_current.then_some(&self.gram)
+    }
+
+    /// Whether a step begins with the Gram matrix of its state.
+    #[must_use]
+    pub fn uses_gram(&self) -> bool {
+        self.field.uses_gram()
     }
 
     /// The matrices of one lane, and of the layer that the next step is, where every layer has its own.

@@ -1,4 +1,4 @@
-//! Self-attention particle systems on the sphere: pure numerics, no I/O, no threads.
+//! Self-attention particle systems on the sphere: pure numerics, no I/O, no threads of its own.
 //!
 //! A replica is drawn ([`initial`], [`matrices`], from a [`random::Stream`]), put into one lane of an
 //! [`ensemble::Ensemble`] together with up to [`simd::LANES`] − 1 others of the same [`model::Model`],
@@ -38,6 +38,7 @@ pub mod call;
 pub mod clock;
 pub mod complex;
 pub mod constant;
+mod crew;
 pub mod ensemble;
 mod ensemble_error;
 mod geometry;

@@ -8,7 +8,8 @@
 use metasweep_dynamics::simd::{Isa, Kernel, LANES, Lanes, Pack, dispatch};
 use serde::{Deserialize, Serialize};
 
-use crate::scene::LaneMask;
+use crate::pairs::{Pairs, Tokens};
+use crate::scene::{LaneMask, lanes_of};
 
 /// Pairs a word holds: a byte each, a bit a lane.
 const PAIRS: usize = 8;
@@ -17,6 +18,8 @@ const PAIRS: usize = 8;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Adjacency {
     threshold: f64,
+    /// Pairs of the tokens: what `words` is long enough for, once a state has been seen.
+    pairs: usize,
     words: Vec<u64>,
 }
 
@@ -24,7 +27,57 @@ impl Adjacency {
     /// No pair close yet.
     #[must_use]
     pub fn new(n: usize, threshold: f64) -> Self {
-        Self { threshold, words: vec![0; (n * (n - 1) / 2).div_ceil(PAIRS)] }
+        Self { threshold, pairs: n * (n - 1) / 2, words: Vec::new() }
+    }
+
+    fn words(&mut self) -> &mut [u64] {
+        self.words.resize(self.pairs.div_ceil(PAIRS), 0);
+        &mut self.words
+    }
+
+    /// Takes in all pairs of a state, of these lanes at least, at several thresholds in one pass; otherwise as [`update_all`](Self::update_all).
+    pub fn take_in<const K: usize>(
+        adjacencies: [&mut Self; K],
+        pairs: &Pairs<'_>,
+        lanes: LaneMask,
+        isa: Isa,
+    ) -> ([LaneMask; K], [f64; LANES]) {
+        match pairs {
+            Pairs::Kept(gram) => Self::update_all(adjacencies, gram, isa),
+            Pairs::Formed(tokens) => Self::update_formed(adjacencies, tokens, lanes),
+        }
+    }
+
+    /// The same with pairs that are formed, lane after lane.
+    fn update_formed<const K: usize>(
+        mut adjacencies: [&mut Self; K],
+        tokens: &Tokens<'_>,
+        lanes: LaneMask,
+    ) -> ([LaneMask; K], [f64; LANES]) {
+        let thresholds = adjacencies.each_ref().map(|adjacency| adjacency.threshold);
+        let mut words = adjacencies.each_mut().map(|adjacency| adjacency.words());
+        let (mut changed, mut least) = ([0; K], [f64::INFINITY; LANES]);
+        for lane in lanes_of(lanes) {
+            let mut place = 0;
+            tokens.lane(lane).blocks(|block| {
+                for eight in block.chunks(PAIRS) {
+                    for cosine in eight {
+                        least[lane] = if *cosine < least[lane] { *cosine } else { least[lane] };
+                    }
+                    for k in 0..K {
+                        let mut bits = 0;
+                        for (position, cosine) in eight.iter().enumerate() {
+                            bits |= u64::from(*cosine >= thresholds[k]) << (LANES * position + lane);
+                        }
+                        let word = &mut words[k][place];
+                        let new = *word & !(FIRST_LANE << lane) | bits;
+                        changed[k] |= std::mem::replace(word, new) ^ new;
+                    }
+                    place += 1;
+                }
+            });
+        }
+        (changed.map(lanes_in), least)
     }
 
     /// Takes in a packed Gram matrix; says in which lanes a bit changed.
@@ -40,9 +93,15 @@ impl Adjacency {
         isa: Isa,
     ) -> ([LaneMask; K], [f64; LANES]) {
         let thresholds = adjacencies.each_ref().map(|adjacency| adjacency.threshold);
-        let words = adjacencies.map(|adjacency| adjacency.words.as_mut_slice());
+        let words = adjacencies.map(Adjacency::words);
         let (changed, least) = dispatch(Update { gram, thresholds, words }, isa);
         (changed.map(lanes_in), least.0)
+    }
+
+    /// From which cosine on a pair is close.
+    #[must_use]
+    pub fn threshold(&self) -> f64 {
+        self.threshold
     }
 
     /// Number of close pairs in one lane.
@@ -150,10 +209,17 @@ impl Iterator for SetBits {
     }
 }
 
-/// The smallest cosine of each lane; +∞ for one token.
+/// The smallest cosine of each of these lanes; +∞ for one token.
 #[must_use]
-pub fn smallest(gram: &[Pack], isa: Isa) -> [f64; LANES] {
-    Adjacency::update_all([], gram, isa).1
+pub fn smallest(pairs: &Pairs<'_>, lanes: LaneMask, isa: Isa) -> [f64; LANES] {
+    match pairs {
+        Pairs::Kept(gram) => Adjacency::update_all([], gram, isa).1,
+        Pairs::Formed(tokens) => {
+            let mut least = [f64::INFINITY; LANES];
+            lanes_of(lanes).for_each(|lane| least[lane] = tokens.lane(lane).smallest());
+            least
+        }
+    }
 }
 
 #[cfg(test)]

@@ -53,6 +53,18 @@ impl Collapse {
         self.time_before = scene.time;
     }
 
+    /// The lowest of the levels 1 − δ that this lane has not reached.
+    #[must_use]
+    pub fn next_level(&self, watch: &Watch, lane: usize) -> Option<f64> {
+        let missing = self.times[lane].iter().zip(&watch.deltas).filter(|(time, _)| time.is_none());
+        missing.map(|(_, delta)| 1.0 - delta).reduce(f64::min)
+    }
+
+    /// The smallest cosine of the state before, where it had not been looked for.
+    pub fn remember(&mut self, lane: usize, smallest: f64) {
+        self.before[lane] = smallest;
+    }
+
     /// Whether every δ has been reached in all of these lanes.
     #[must_use]
     pub fn complete(&self, lanes: LaneMask) -> bool {

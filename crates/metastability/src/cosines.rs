@@ -4,6 +4,7 @@ use metasweep_dynamics::ensemble::pair_index;
 use metasweep_dynamics::simd::{LANES, Pack};
 use serde::{Deserialize, Serialize};
 
+use crate::pairs::Pairs;
 use crate::partition::Partition;
 use crate::scene::{Place, Scene};
 
@@ -18,7 +19,16 @@ pub struct Cosines<'a> {
 #[derive(Clone, Copy, Debug)]
 enum Source<'a> {
     Gram(&'a [Pack]),
-    Tokens { tokens: &'a [Pack], d: usize },
+    Tokens {
+        tokens: &'a [Pack],
+        d: usize,
+    },
+    /// With the bits of the Gram matrix.
+    Formed {
+        tokens: &'a [Pack],
+        d: usize,
+        is_euclidean: bool,
+    },
 }
 
 impl<'a> Cosines<'a> {
@@ -26,6 +36,21 @@ impl<'a> Cosines<'a> {
     #[must_use]
     pub fn of_gram(n: usize, gram: &'a [Pack], lane: usize) -> Self {
         Self { n, lane, source: Source::Gram(gram) }
+    }
+
+    /// Of a scene: from its Gram matrix, or from its tokens with the same bits.
+    #[must_use]
+    pub fn of_scene(scene: &Scene<'a>, lane: usize) -> Self {
+        match Pairs::of(scene) {
+            Pairs::Kept(gram) => Self::of_gram(scene.n, gram, lane),
+            Pairs::Formed(_) => Self::formed(scene, scene.tokens, lane),
+        }
+    }
+
+    /// Of these tokens, as a scene of such tokens would show them in a Gram matrix.
+    fn formed(scene: &Scene<'_>, tokens: &'a [Pack], lane: usize) -> Self {
+        let (n, is_euclidean) = (scene.n, scene.place == Place::Euclidean);
+        Self { n, lane, source: Source::Formed { tokens, d: tokens.len() / n, is_euclidean } }
     }
 
     /// Of n tokens: computed when asked for.
@@ -41,6 +66,9 @@ impl<'a> Cosines<'a> {
             Source::Gram(gram) => gram[pair_index(self.n, i.min(j), i.max(j))].0[self.lane],
             Source::Tokens { tokens, d } => {
                 product(&tokens[i.min(j) * d..][..d], &tokens[i.max(j) * d..][..d], self.lane)
+            }
+            Source::Formed { tokens, d, is_euclidean } => {
+                fused(&tokens[i * d..][..d], &tokens[j * d..][..d], self.lane, is_euclidean)
             }
         }
     }
@@ -60,6 +88,13 @@ impl<'a> Cosines<'a> {
                 for (i, one) in tokens.chunks_exact(d).enumerate() {
                     for (j, other) in tokens.chunks_exact(d).enumerate().skip(i + 1) {
                         visit(i, j, product(one, other, self.lane));
+                    }
+                }
+            }
+            Source::Formed { tokens, d, is_euclidean } => {
+                for (i, one) in tokens.chunks_exact(d).enumerate() {
+                    for (j, other) in tokens.chunks_exact(d).enumerate().skip(i + 1) {
+                        visit(i, j, fused(one, other, self.lane, is_euclidean));
                     }
                 }
             }
@@ -111,6 +146,16 @@ fn product(one: &[Pack], other: &[Pack], lane: usize) -> f64 {
     one.iter().zip(other).fold(0.0, |sum, (a, b)| sum + a.0[lane] * b.0[lane])
 }
 
+/// The same by fused multiply-adds, as the Gram matrix has it; in R^d 1 − ‖x − y‖²/2.
+fn fused(one: &[Pack], other: &[Pack], lane: usize, is_euclidean: bool) -> f64 {
+    let pairs = one.iter().zip(other).map(|(a, b)| (a.0[lane], b.0[lane]));
+    if is_euclidean {
+        1.0 - 0.5 * pairs.fold(0.0, |sum, (a, b)| (a - b).mul_add(a - b, sum))
+    } else {
+        pairs.fold(0.0, |sum, (a, b)| a.mul_add(b, sum))
+    }
+}
+
 /// The state before, kept for the cosines that deciding instants are interpolated from: its tokens or its
 /// Gram matrix, whichever is smaller (their bits differ by rounding, so the choice is part of the engine).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -120,13 +165,16 @@ pub struct Memory {
 
 /// Whether the tokens are the smaller thing to remember, and their products what the Gram matrix holds.
 fn remembers_tokens(scene: &Scene<'_>) -> bool {
-    scene.place != Place::Euclidean && scene.tokens.len() < scene.gram.len()
+    scene.place != Place::Euclidean && scene.tokens.len() < Pairs::of(scene).count()
 }
 
 impl Memory {
     /// Remembers a state.
     pub fn keep(&mut self, scene: &Scene<'_>) {
-        let packs = if remembers_tokens(scene) { scene.tokens } else { scene.gram };
+        let packs = match Pairs::of(scene) {
+            Pairs::Kept(gram) if !remembers_tokens(scene) => gram,
+            _ => scene.tokens,
+        };
         if self.packs.len() == packs.len() {
             self.packs.copy_from_slice(packs);
         } else {
@@ -140,7 +188,10 @@ impl Memory {
         if remembers_tokens(scene) {
             Cosines::of_tokens(scene.n, &self.packs, lane)
         } else {
-            Cosines::of_gram(scene.n, &self.packs, lane)
+            match Pairs::of(scene) {
+                Pairs::Kept(_) => Cosines::of_gram(scene.n, &self.packs, lane),
+                Pairs::Formed(_) => Cosines::formed(scene, &self.packs, lane),
+            }
         }
     }
 }

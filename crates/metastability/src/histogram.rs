@@ -70,7 +70,7 @@ impl Histogram {
         };
         match self.of {
             Quantity::InnerProduct => {
-                Cosines::of_gram(scene.n, scene.gram, lane).for_each(|_, _, cosine| add(cosine));
+                Cosines::of_scene(scene, lane).for_each(|_, _, cosine| add(cosine));
             }
             Quantity::Azimuth => {
                 let d = scene.tokens.len() / scene.n;

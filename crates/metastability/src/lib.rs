@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | series | one number a state: clusters, pair fraction, energy, … | [`observables`] |
 //! | collapse time | first t with min_ij ⟨x_i, x_j⟩ ≥ 1 − δ, right-censored at the horizon | [`collapse`] |
+//! | pairs | of a state, kept or formed from many tokens | [`pairs`], [`apart`] |
 //! | plateaus | maximal intervals of one resolved partition | [`plateaus`] |
 //! | merges | clusters becoming one, with hysteresis | [`merges`] |
 //! | adaptive steps | which states a recorder has to see | [`lookout`] |
@@ -83,6 +84,7 @@
 //! ```
 
 pub mod adjacency;
+pub mod apart;
 pub mod clock;
 pub mod collapse;
 pub mod cosines;
@@ -94,6 +96,7 @@ pub mod levels;
 pub mod lookout;
 pub mod merges;
 pub mod observables;
+pub mod pairs;
 pub mod partition;
 pub mod plateaus;
 pub mod portraits;

@@ -14,19 +14,14 @@ impl Partition {
     /// The connected components of the graph on n ≥ 1 tokens with these edges.
     #[must_use]
     pub fn components(n: usize, edges: impl Iterator<Item = (usize, usize)>) -> Self {
-        let mut labels: Vec<u32> = (0..n as u32).collect();
-        let mut clusters = n as u32;
+        let mut joining = Joining::new(n);
         for (i, j) in edges {
-            let (a, b) = (root(&mut labels, i), root(&mut labels, j));
-            if a != b {
-                // Roots are the smallest members, so the labels come out canonical.
-                labels[a.max(b)] = a.min(b) as u32;
-                clusters -= 1;
-                if clusters == 1 {
-                    break;
-                }
+            joining.join(i, j);
+            if joining.clusters == 1 {
+                break;
             }
         }
+        let Joining { mut labels, clusters } = joining;
         for i in 0..n {
             // Parents are never larger than their children and already flat.
             labels[i] = labels[labels[i] as usize];
@@ -86,6 +81,37 @@ impl Partition {
         }
         members.retain(|cluster| !cluster.is_empty());
         members
+    }
+}
+
+/// A partition in the making: edges come one by one.
+pub struct Joining {
+    /// A member of each token's cluster that is no larger than it; the smallest one is its own.
+    labels: Vec<u32>,
+    clusters: u32,
+}
+
+impl Joining {
+    /// n tokens, each alone.
+    #[must_use]
+    pub fn new(n: usize) -> Self {
+        Self { labels: (0..n as u32).collect(), clusters: n as u32 }
+    }
+
+    /// An edge.
+    pub fn join(&mut self, i: usize, j: usize) {
+        let (a, b) = (root(&mut self.labels, i), root(&mut self.labels, j));
+        if a != b {
+            // Roots are the smallest members, so the labels come out canonical.
+            self.labels[a.max(b)] = a.min(b) as u32;
+            self.clusters -= 1;
+        }
+    }
+
+    /// Number of clusters so far.
+    #[must_use]
+    pub fn clusters(&self) -> u32 {
+        self.clusters
     }
 }
 

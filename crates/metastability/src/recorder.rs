@@ -5,19 +5,21 @@
 
 use std::sync::Arc;
 
-use metasweep_dynamics::ensemble::Ensemble;
+use metasweep_dynamics::ensemble::{Ensemble, MOST_IN_PAIRS};
 use metasweep_dynamics::model::Geometry;
 use metasweep_dynamics::simd::LANES;
 use serde::{Deserialize, Serialize};
 
 use crate::adjacency::smallest;
+use crate::apart::Apart;
 use crate::clock::Instant;
 use crate::collapse::Collapse;
 use crate::equiangular;
 use crate::fixed::Fixed;
 use crate::hemisphere;
-use crate::levels::Levels;
+use crate::levels::{Levels, Wanted};
 use crate::observables::{Observable, State, energy, min_cosine};
+use crate::pairs::Pairs;
 use crate::plateaus::first_metastable;
 use crate::portraits::Portraits;
 use crate::record::{End, ReplicaRecord};
@@ -37,6 +39,7 @@ pub struct Recorder {
     started: bool,
     next_sample: usize,
     collapse: Collapse,
+    apart: Apart,
     levels: Levels,
     /// None if neither plateaus nor merges are asked for.
     tracker: Option<Tracker>,
@@ -85,6 +88,7 @@ impl Recorder {
             started: false,
             next_sample: 0,
             collapse: Collapse::new(watch, lanes),
+            apart: Apart::default(),
             levels: Levels::new(watch, n),
             tracker: (watch.plateaus || watch.merges).then(|| Tracker::new(watch, n, lanes)),
             portraits: Portraits::new(0, 0, lanes),
@@ -127,7 +131,10 @@ impl Recorder {
         let least = match &mut self.tracker {
             Some(tracker) => tracker.observe(watch, scene, self.running, first),
             None if self.collapse.complete(self.running) => [f64::INFINITY; LANES],
-            None => smallest(scene.gram, scene.isa),
+            None => match Pairs::of(scene) {
+                pairs @ Pairs::Kept(_) => smallest(&pairs, self.running, scene.isa),
+                Pairs::Formed(_) => self.apart.smallest(watch, scene, &mut self.collapse, self.running),
+            },
         };
         self.collapse.observe(watch, scene, least, self.running, first);
         if watch.samples.get(self.next_sample) == Some(&scene.step) {
@@ -156,9 +163,9 @@ impl Recorder {
     pub fn conclude(mut self, watch: &Watch, scene: &Scene<'_>) -> Vec<ReplicaRecord> {
         if self.next_sample < watch.samples.len() {
             self.sample(watch, scene, |_| true);
-        } else {
-            self.levels.update(self.n, scene.gram, self.alive, scene.isa);
         }
+        let wanted = Wanted { clusters: true, close: false };
+        self.levels.update(self.n, &Pairs::of(scene), self.alive, scene.isa, wanted);
         self.portraits.observe(watch, scene, self.alive, |_| true);
         let state = self.state(watch, scene);
         let (least, energy) = (min_cosine::sample(&state, 0), energy::sample(&state, 0));
@@ -210,7 +217,11 @@ impl Recorder {
 
     /// Writes the rows of all samples from the next one on that are `due` at this state.
     fn sample(&mut self, watch: &Watch, scene: &Scene<'_>, due: impl Fn(u64) -> bool) {
-        self.levels.update(self.n, scene.gram, self.alive, scene.isa);
+        let wanted = Wanted {
+            clusters: watch.series.contains(&Observable::Clusters),
+            close: watch.series.contains(&Observable::PairFraction),
+        };
+        self.levels.update(self.n, &Pairs::of(scene), self.alive, scene.isa, wanted);
         let state = self.state(watch, scene);
         let mut columns: Vec<[f64; LANES]> = Vec::new();
         for observable in &watch.series {
@@ -241,7 +252,7 @@ impl Recorder {
     fn state<'a>(&'a self, watch: &'a Watch, scene: &'a Scene<'a>) -> State<'a> {
         State {
             n: self.n,
-            gram: scene.gram,
+            pairs: Pairs::of(scene),
             beta: watch.beta,
             masses: &watch.masses,
             levels: &self.levels,
@@ -334,6 +345,16 @@ fn by_column(rows: &[f64], columns: usize, samples: usize) -> Vec<f64> {
     (0..columns).flat_map(|column| (0..samples).map(move |sample| at(column, sample))).collect()
 }
 
+/// Tokens from which on no Gram matrix is formed that neither steps nor tracking ask for.
+const MANY: usize = 256;
+
+/// Whether states are shown with their Gram matrix; pairs that are formed have the same bits. A matter of memory and time: where a step
+/// begins with it, or plateaus are tracked, it is there anyway.
+fn keeps_pairs(watch: &Watch, n: usize, ensemble: &Ensemble) -> bool {
+    let wanted = ensemble.uses_gram() || watch.plateaus || watch.merges;
+    n <= MOST_IN_PAIRS && (wanted || n < MANY)
+}
+
 /// Shows the ensemble's current state.
 fn with_scene<T>(
     watch: &Watch,
@@ -354,9 +375,13 @@ fn with_scene<T>(
         Geometry::Equiangular => Place::Pair(ensemble.model().n),
         Geometry::Sphere | Geometry::Circle => Place::Sphere,
     };
-    ensemble.gram();
+    let kept = keeps_pairs(watch, n, ensemble);
+    if kept {
+        ensemble.gram();
+    }
     let ensemble: &Ensemble = ensemble;
-    let (tokens, gram) = (ensemble.tokens(), ensemble.known_gram().unwrap_or_default());
+    let gram = ensemble.known_gram().filter(|_| kept).unwrap_or_default();
+    let tokens = ensemble.tokens();
     show(&Scene {
         n,
         step,

@@ -34,7 +34,7 @@ impl Centres {
     #[must_use]
     pub fn choose(watch: &Watch, scene: &Scene<'_>, lane: usize) -> Self {
         let level = closeness_at(scene.place, watch.separation);
-        let cosines = Cosines::of_gram(scene.n, scene.gram, lane);
+        let cosines = Cosines::of_scene(scene, lane);
         let apart = |i: usize, j: usize| cosines.at(i, j) < level;
         let (mut renyi, mut strong) = (Vec::<u32>::new(), Vec::new());
         for i in 0..scene.n {
@@ -80,7 +80,7 @@ impl Centres {
     #[must_use]
     pub fn captured(&self, which: Which, scene: &Scene<'_>, lane: usize, radius: f64) -> f64 {
         let level = closeness_at(scene.place, radius);
-        let cosines = Cosines::of_gram(scene.n, scene.gram, lane);
+        let cosines = Cosines::of_scene(scene, lane);
         let centres = self.tokens(which);
         let captured = |i: usize| {
             centres.iter().any(|&centre| centre as usize == i || cosines.at(centre as usize, i) >= level)

@@ -61,7 +61,8 @@ pub struct Scene<'a> {
     pub time: [Instant; LANES],
     /// Where the tokens are.
     pub place: Place,
-    /// ⟨x_i, x_j⟩ for i < j, packed row by row: n(n−1)/2 packs.
+    /// ⟨x_i, x_j⟩ for i < j, packed row by row: n(n−1)/2 packs; or none, then pairs are formed from the tokens
+    /// ([`Pairs`](crate::pairs::Pairs)).
     pub gram: &'a [Pack],
     /// The tokens, `[token][coordinate]`: n × (carried d) packs.
     pub tokens: &'a [Pack],

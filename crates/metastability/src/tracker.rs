@@ -12,6 +12,7 @@ use crate::clock::Instant;
 use crate::cosines::{Cosines, Memory};
 use crate::merges::Merges;
 use crate::observables::energy;
+use crate::pairs::Pairs;
 use crate::partition::Partition;
 use crate::plateaus::{Plateaus, Step};
 use crate::record::{Merge, Plateau};
@@ -67,13 +68,14 @@ impl Tracker {
         first: bool,
     ) -> [f64; LANES] {
         let all = if first { active } else { 0 };
-        let (crossed, least) = self.crossed(scene);
+        let pairs = Pairs::of(scene);
+        let (crossed, least) = self.crossed(scene, &pairs, active);
         let [high, low, held] = crossed.map(|lanes| (lanes & active) | all);
         // Computed for all lanes at once, where any of them needs it.
         let mut energies = None;
         let mut energy = |lane: usize| {
             energies.get_or_insert_with(|| {
-                energy::of_masses(scene.n, scene.gram, &watch.masses, watch.beta, scene.isa)
+                energy::of_masses(scene.n, &pairs, &watch.masses, watch.beta, active, scene.isa)
             })[lane]
         };
         for lane in lanes_of(high | low | held) {
@@ -90,12 +92,17 @@ impl Tracker {
     }
 
     /// The lanes in which a pair crossed δ_hi, δ_lo, 10·δ_lo; the smallest cosines.
-    fn crossed(&mut self, scene: &Scene<'_>) -> ([LaneMask; 3], [f64; LANES]) {
+    fn crossed(
+        &mut self,
+        scene: &Scene<'_>,
+        pairs: &Pairs<'_>,
+        active: LaneMask,
+    ) -> ([LaneMask; 3], [f64; LANES]) {
         let (high, low) = (&mut self.high, &mut self.low);
         if let Some(held) = &mut self.held {
-            Adjacency::update_all([high, low, held], scene.gram, scene.isa)
+            Adjacency::take_in([high, low, held], pairs, active, scene.isa)
         } else {
-            let ([high, low], least) = Adjacency::update_all([high, low], scene.gram, scene.isa);
+            let ([high, low], least) = Adjacency::take_in([high, low], pairs, active, scene.isa);
             ([high, low, 0], least)
         }
     }
@@ -113,7 +120,7 @@ impl Tracker {
         let n = scene.n;
         let step = Step {
             before: (!first).then(|| (self.memory.cosines(scene, lane), self.time_before[lane])),
-            now: Cosines::of_gram(n, scene.gram, lane),
+            now: Cosines::of_scene(scene, lane),
             time: scene.time[lane],
         };
         let state = &mut self.lanes[lane];

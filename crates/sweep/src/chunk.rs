@@ -6,7 +6,7 @@ use metasweep_dynamics::simd::LANES;
 use serde::{Deserialize, Serialize};
 
 use crate::cell::Cell;
-use crate::cost::{Costs, in_lanes};
+use crate::cost::{Costs, occupied};
 use crate::start::watch;
 use crate::sweep::{Observe, Sweep};
 
@@ -59,7 +59,10 @@ pub fn cut(missing: &[Segment], sweep: &Sweep, costs: &Costs, how: &Cut) -> Vec<
             sweep.cells.get(segment.cell as usize).map_or(0.0, |cell| costs.replica(cell, &sweep.observe))
         })
         .collect();
-    let all = |segment: &Segment| in_lanes(segment.replicas.end - segment.replicas.start);
+    let lanes = |segment: &Segment, replicas: u32| {
+        sweep.cells.get(segment.cell as usize).map_or(0.0, |cell| occupied(cell, replicas))
+    };
+    let all = |segment: &Segment| lanes(segment, segment.replicas.end - segment.replicas.start);
     let total: f64 = missing.iter().zip(&per_replica).map(|(segment, cost)| cost * all(segment)).sum();
     let target = how.target.min(total / (CHUNKS_EACH * how.workers.max(1) as f64)).max(0.0);
     let bytes = |segment: &Segment| segment.replicas.len() as u64 * bytes_of(sweep, segment);
@@ -70,7 +73,10 @@ pub fn cut(missing: &[Segment], sweep: &Sweep, costs: &Costs, how: &Cut) -> Vec<
         let mut start = segment.replicas.start;
         while start < segment.replicas.end {
             let end = start.saturating_add(size).min(segment.replicas.end);
-            pieces.push((Segment { cell: segment.cell, replicas: start..end }, cost * in_lanes(end - start)));
+            pieces.push((
+                Segment { cell: segment.cell, replicas: start..end },
+                cost * lanes(segment, end - start),
+            ));
             start = end;
         }
     }

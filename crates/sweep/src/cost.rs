@@ -2,11 +2,13 @@
 //!
 //! Only the order of work and the size of chunks depend on it, never a row.
 
+use metasweep_dynamics::ensemble::MOST_IN_PAIRS;
 use metasweep_dynamics::model::{Integrator, Mask, Normalization};
 use metasweep_metastability::observables::Observable;
 use serde::{Deserialize, Serialize};
 
 use crate::cell::Cell;
+use crate::series;
 use crate::start::model;
 use crate::sweep::{Observe, Sweep};
 
@@ -55,8 +57,8 @@ impl Costs {
     #[must_use]
     pub fn replica(&self, cell: &Cell, observe: &Observe) -> f64 {
         let model = model(cell);
-        let (n, d) = model.shown();
-        let (n, d) = (n as f64, d as f64);
+        let (tokens, d) = model.shown();
+        let (n, d) = (tokens as f64, d as f64);
         let pairs = n * (n - 1.0) / 2.0;
         let heads = cell.heads() as f64;
         // Kernels that do not see the symmetry of the scores; Sinkhorn's weights by some 40 products with the matrix.
@@ -64,13 +66,18 @@ impl Costs {
         let iterated = if model.normalization == Normalization::Sinkhorn { 20.0 } else { 1.0 };
         let apart = !cell.text("query").is_empty() || !cell.text("key").is_empty();
         let plain = is_scalar(cell.text("query_key")) && heads == 1.0 && !apart && !furnished;
-        let asymmetry = if plain { 1.0 } else { 2.0 };
+        let tiled = tokens > MOST_IN_PAIRS;
+        // Tiles do not see it either.
+        let asymmetry = if plain && !tiled { 1.0 } else { 2.0 };
         let causal = if model.mask == Mask::Causal { 1.2 } else { 1.0 };
         let full_matrices = heads * FAMILIES.iter().filter(|key| is_full(cell.text(key))).count() as f64;
         let general = if model.geometry.is_unit() { 1.0 } else { 2.0 };
-        let evaluation =
-            heads * iterated * general * pairs * asymmetry * causal * (self.pair + self.pair_coordinate * d)
-                + full_matrices * n * d * d * self.matrix_entry;
+        let direct =
+            heads * iterated * general * pairs * asymmetry * causal * (self.pair + self.pair_coordinate * d);
+        // Powers, moments, three sums: some twelve operations on a number.
+        let of_orders = |orders: usize| 12.0 * n * orders as f64 * self.pair_coordinate;
+        let sums = series::orders(cell).map_or(direct, of_orders);
+        let evaluation = sums + full_matrices * n * d * d * self.matrix_entry;
         let evaluations = match model.integrator {
             Integrator::ProjectedEuler | Integrator::Discrete { .. } => 1.0,
             Integrator::Rk4 => 4.0,
@@ -78,9 +85,10 @@ impl Costs {
             // Points merge, and on the circle soon: a third of the pairs are there on average.
             Integrator::Multiscale => 12.0 * (d / 6.0).min(1.0),
         };
-        let step = evaluations * evaluation
-            + pairs * self.observed_pair
-            + if cell.is_adaptive() { self.adaptive_step } else { 0.0 };
+        let watched = observe.plateaus || observe.merges;
+        let observed = if tiled && !watched { 2.0 * n } else { pairs };
+        let besides = if cell.is_adaptive() { self.adaptive_step } else { 0.0 };
+        let step = evaluations * evaluation + observed * self.observed_pair + besides;
         let observables: f64 = observe.series.iter().map(|observable| weight(*observable, n, observe)).sum();
         let samples = cell.sample.len() as f64 * pairs * self.sampled_pair * observables;
         // Two numbers a step and coordinate: docs/determinism.md.
@@ -96,8 +104,8 @@ impl Costs {
     /// Seconds of the whole sweep.
     #[must_use]
     pub fn sweep(&self, sweep: &Sweep) -> f64 {
-        let each: f64 = sweep.cells.iter().map(|cell| self.replica(cell, &sweep.observe)).sum();
-        each * in_lanes(sweep.replicas)
+        let cost = |cell| self.replica(cell, &sweep.observe) * occupied(cell, sweep.replicas);
+        sweep.cells.iter().map(cost).sum()
     }
 }
 
@@ -105,6 +113,12 @@ impl Costs {
 #[must_use]
 pub fn in_lanes(replicas: u32) -> f64 {
     4.0 * f64::from(replicas.div_ceil(4))
+}
+
+/// What so many replicas of a cell cost as multiples of one in a full vector: of many tokens each fills vectors by itself.
+#[must_use]
+pub fn occupied(cell: &Cell, replicas: u32) -> f64 {
+    if model(cell).shown().0 > MOST_IN_PAIRS { f64::from(replicas) } else { in_lanes(replicas) }
 }
 
 /// About how many adaptive steps a replica takes to its horizon, or until nothing moves any more: of order 8, so that they grow like the

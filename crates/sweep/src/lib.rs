@@ -35,6 +35,7 @@ mod required;
 mod resolve;
 mod sample;
 pub mod seeds;
+mod series;
 mod setting;
 pub mod simulate;
 mod start;

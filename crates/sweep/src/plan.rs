@@ -3,7 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
+use metasweep_dynamics::ensemble::MOST_IN_PAIRS;
+use metasweep_dynamics::model::Normalization;
 use metasweep_dynamics::simd::LANES;
+use metasweep_metastability::observables::Observable;
 use serde::{Deserialize, Serialize};
 
 use crate::cell::Cell;
@@ -11,7 +14,7 @@ use crate::chunk::{Chunk, Cut, Segment, TARGET_SECONDS, cut, record_bytes};
 use crate::cost::Costs;
 use crate::moments::Moments;
 use crate::start::model;
-use crate::sweep::{Level, Sweep};
+use crate::sweep::{Level, Observe, Sweep};
 
 /// Plateaus of a replica, for want of better knowledge.
 const PLATEAUS: f64 = 2.0;
@@ -176,14 +179,31 @@ fn rows_and_files(sweep: &Sweep, partition_by: &[String], rows: &dyn Fn(&Cell) -
     (partitions.values().sum(), partitions.values().map(files).sum())
 }
 
-/// Bytes of one ensemble of a cell: what a thread needs to compute it.
+/// Bytes of one ensemble of a cell: what a thread needs to compute it and to watch it.
 #[must_use]
-pub fn ensemble_bytes(cell: &Cell) -> u64 {
-    const NUMBERS: u64 = 8 * LANES as u64;
-    let (n, d) = model(cell).shown();
-    let (n, d) = (n as u64, d as u64);
-    // Tokens, attention vectors, stages, and the pairs thrice: cosines, weights, adjacency.
-    NUMBERS * (8 * n * d + 3 * n * n / 2 + 2 * d * d)
+pub fn ensemble_bytes(cell: &Cell, observe: &Observe) -> u64 {
+    const NUMBER: f64 = 8.0;
+    const NUMBERS: f64 = NUMBER * LANES as f64;
+    let model = model(cell);
+    let (tokens, d) = model.shown();
+    let (n, d) = (tokens as f64, d as f64);
+    let (pairs, square) = (n * n / 2.0, n * n);
+    // Of each pair cosine, weight and adjacency; of many tokens a byte where pairs are watched after every step.
+    let watched = f64::from(u8::from(observe.plateaus || observe.merges) * 2 + u8::from(observe.merges));
+    let of_pairs = if tokens <= MOST_IN_PAIRS { 3.0 * NUMBERS * pairs } else { watched * pairs };
+    let of_weights = if model.normalization == Normalization::Sinkhorn { NUMBERS * square } else { 0.0 };
+    // Matrices that observables are read from, one lane after the other.
+    let matrices = |observable: &Observable| match observable {
+        Observable::SpanDimension => NUMBER * square,
+        Observable::AttentionRank => (cell.heads() as f64 + 2.0) * NUMBER * square,
+        Observable::ThresholdRank => (NUMBER + 1.0) * square,
+        _ => 0.0,
+    };
+    let observed = observe.series.iter().map(matrices).fold(0.0, f64::max);
+    // Tokens, attention vectors, stages.
+    let of_tokens = NUMBERS * (8.0 * n * d + 2.0 * d * d);
+    // Beyond the largest u64 the conversion gives that.
+    (of_tokens + of_pairs + of_weights + observed) as u64
 }
 
 /// Bytes that a rank needs at most: the cells, on each thread the dearest ensemble and the records of a chunk, and one
@@ -191,7 +211,7 @@ pub fn ensemble_bytes(cell: &Cell) -> u64 {
 fn memory(sweep: &Sweep, chunks: &[Chunk], threads: usize) -> u64 {
     const NUMBER: u64 = 8;
     let cells: u64 = sweep.cells.iter().map(|cell| 5000 + NUMBER * cell.sample.len() as u64).sum();
-    let ensemble = sweep.cells.iter().map(ensemble_bytes);
+    let ensemble = sweep.cells.iter().map(|cell| ensemble_bytes(cell, &sweep.observe));
     let records = chunks.iter().map(|chunk| {
         let of = |segment: &Segment| {
             let Some(cell) = sweep.cells.get(segment.cell as usize) else { return 0 };
@@ -201,5 +221,6 @@ fn memory(sweep: &Sweep, chunks: &[Chunk], threads: usize) -> u64 {
         chunk.segments.iter().map(of).sum::<u64>()
     });
     let part = sweep.output.rows_per_part * NUMBER * (12 + 8 * sweep.observe.series.len() as u64);
-    cells + threads as u64 * (ensemble.max().unwrap_or(0) + records.max().unwrap_or(0)) + part
+    let thread = ensemble.max().unwrap_or(0).saturating_add(records.max().unwrap_or(0));
+    cells.saturating_add((threads as u64).saturating_mul(thread)).saturating_add(part)
 }

@@ -123,3 +123,31 @@ fn systems_of_this_engine() {
         .collect();
     insta::with_settings!({omit_expression => true}, { insta::assert_snapshot!(texts.join("\n")) });
 }
+
+/// Where it holds of a cell of the system, and nowhere else.
+#[test]
+fn series_are_mentioned() {
+    let said = |n: &str, rest: &str| {
+        let text = format!(
+            "name = \"test\"\nseed = 7\nreplicas = 4\n[[grid]]\nn = {n}\nd = 2\nbeta = [50.0, 2.0]\n{rest}\n[time]\nhorizon = 5.0\n\
+             integrator = \"rk4\"\nstep = 0.1\nsample = [5.0]\n"
+        );
+        let sweep = Sweep::parse(&text, "test.toml", &[], &mut |_| Err(std::io::ErrorKind::NotFound.into()))
+            .unwrap_or_else(|error| panic!("{error}"));
+        systems(&sweep)[0].choices.iter().find(|choice| choice.contains("Fourier")).cloned()
+    };
+    let circle = "geometry = \"circle\"";
+    let sentence = said("[32, 4000]", circle).expect("a sentence");
+    assert!(sentence.contains("69 orders at n = 4000 and β = 50:"), "{sentence}");
+    assert_eq!(said("999", circle), None);
+    assert_eq!(said("4000", ""), None);
+    for but in [
+        "mask = \"causal\"",
+        "query_key = \"-identity\"",
+        "heads = 2",
+        "value = \"diag(1, 2)\"",
+        "exclude_self = true",
+    ] {
+        assert_eq!(said("4000", &format!("{circle}\n{but}")), None, "{but}");
+    }
+}

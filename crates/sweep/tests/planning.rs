@@ -6,8 +6,8 @@ use std::time::Duration;
 use metasweep_dynamics::simd::{Isa, LANES};
 use metasweep_sweep::calibration::Calibration;
 use metasweep_sweep::chunk::{Chunk, Cut, Segment, cut};
-use metasweep_sweep::cost::{Costs, in_lanes};
-use metasweep_sweep::plan::{Machine, makespan, plan};
+use metasweep_sweep::cost::{Costs, in_lanes, occupied};
+use metasweep_sweep::plan::{Machine, ensemble_bytes, makespan, plan};
 use metasweep_sweep::sweep::Sweep;
 use proptest::prelude::*;
 
@@ -161,4 +161,34 @@ fn lanes_that_are_empty_cost_too() {
     };
     assert_eq!(cost(0..1).to_bits(), cost(0..4).to_bits());
     assert_eq!((2.0 * cost(0..4)).to_bits(), cost(0..8).to_bits());
+}
+
+/// A sweep of one replica of many tokens, watched in some way.
+fn many_tokens(n: usize, observe: &str) -> Sweep {
+    parse(&format!(
+        "name = \"t\"\nseed = 1\nreplicas = 1\n[[grid]]\nn = {n}\nd = 3\nbeta = 4\n[time]\nhorizon = 1.0\n\
+         integrator = \"rk4\"\nstep = 0.1\nsample = [1.0]\n[observe]\n{observe}\n"
+    ))
+}
+
+/// No n × n matrix but where one is asked for.
+#[test]
+fn memory_of_many_tokens() {
+    let bytes = |n: usize, observe: &str| {
+        let sweep = many_tokens(n, observe);
+        ensemble_bytes(&sweep.cells[0], &sweep.observe) as f64
+    };
+    let series = "series = [\"energy\"]\nplateaus = false";
+    assert!(bytes(100_000, series) < 3e8);
+    assert!((5e9..2e10).contains(&bytes(100_000, "series = [\"energy\"]")));
+    assert!(bytes(100_000, "series = [\"span_dimension\"]\nplateaus = false") >= 8e10);
+}
+
+/// Each replica of many tokens fills vectors by itself.
+#[test]
+fn many_tokens_leave_no_lane_empty() {
+    let observe = "series = [\"energy\"]\nplateaus = false";
+    let cost = |n: usize, replicas: u32| occupied(&many_tokens(n, observe).cells[0], replicas);
+    assert_eq!([1, 3, 8].map(|replicas| cost(3000, replicas)), [1.0, 3.0, 8.0]);
+    assert_eq!([1, 3, 8].map(|replicas| cost(100, replicas)), [4.0, 4.0, 8.0]);
 }

@@ -92,40 +92,81 @@ fn nor_on_the_vector_instructions() {
     }
 }
 
+/// The replicas 0..count of a cell, stopped whenever it is asked for the second time, and in how many calls.
+fn in_pieces(sweep: &Sweep, cell: u32, count: u32) -> (Vec<ReplicaRecord>, u32) {
+    let mut records = Vec::new();
+    let mut checkpoint: Option<Checkpoint> = None;
+    let mut calls = 0;
+    while records.len() < count as usize {
+        calls += 1;
+        assert!(calls < 1000, "no progress");
+        let start = records.len() as u32;
+        let asked = Counter::new(0);
+        let interrupted = |_| {
+            asked.set(asked.get() + 1);
+            asked.get() > 1
+        };
+        let segment = Segment { cell, replicas: start..count };
+        let outcome = simulate(sweep, &segment, checkpoint.as_ref(), isa(), &interrupted);
+        records.extend(outcome.records);
+        // What is kept is what a checkpoint frame holds.
+        checkpoint = outcome.checkpoint.map(|kept| {
+            let configuration = bincode::config::standard();
+            let bytes = bincode::serde::encode_to_vec(&kept, configuration).expect("a checkpoint is plain");
+            bincode::serde::decode_from_slice(&bytes, configuration).expect("and reads back").0
+        });
+    }
+    (records, calls)
+}
+
 #[test]
 fn an_interrupted_replica_goes_on_bit_equal() {
     let sweep = sweep();
     let mut checkpoints = 0;
     for cell in (0..sweep.cells.len() as u32).step_by(5) {
         let whole = run(&sweep, cell, 0..19, isa());
-        let mut records = Vec::new();
-        let mut checkpoint: Option<Checkpoint> = None;
-        let mut calls = 0;
-        while records.len() < 19 {
-            calls += 1;
-            assert!(calls < 1000, "no progress");
-            let start = records.len() as u32;
-            // Each call says yes when it is asked for the second time.
-            let asked = Counter::new(0);
-            let interrupted = |_| {
-                asked.set(asked.get() + 1);
-                asked.get() > 1
-            };
-            let segment = Segment { cell, replicas: start..19 };
-            let outcome = simulate(&sweep, &segment, checkpoint.as_ref(), isa(), &interrupted);
-            records.extend(outcome.records);
-            // What is kept is what a checkpoint frame holds.
-            checkpoint = outcome.checkpoint.map(|kept| {
-                let configuration = bincode::config::standard();
-                let bytes =
-                    bincode::serde::encode_to_vec(&kept, configuration).expect("a checkpoint is plain");
-                bincode::serde::decode_from_slice(&bytes, configuration).expect("and reads back").0
-            });
-        }
+        let (records, calls) = in_pieces(&sweep, cell, 19);
         checkpoints += calls;
         assert_same(&records, &whole, &sweep.cells[cell as usize].canonical());
     }
     assert!(checkpoints > 20, "{checkpoints}");
+}
+
+const MANY: &str = r#"
+name = "many"
+seed = 7
+replicas = 1
+[[grid]]
+n = 2100
+d = 2
+beta = 2.0
+geometry = ["sphere", "circle"]
+initial = "wrapped_normal_mixture(1@0; sigma=0.05)"
+[time]
+horizon = 3.2
+integrator = "discrete"
+step = 0.2
+sample = [0, 1, 3.2]
+[observe]
+series = ["clusters", "pair_fraction", "mean_cosine", "min_cosine", "energy"]
+delta = [1e-3, 1e-1]
+plateaus = false
+"#;
+
+/// More tokens than pairs are kept of: a collapse is located from a state that nobody looked at before, across a checkpoint too.
+#[test]
+fn many_tokens_go_on_bit_equal() {
+    for text in [MANY.to_owned(), MANY.replace("plateaus = false", "merges = true")] {
+        let sweep = Sweep::parse(&text, "test.toml", &[], &mut |_| unreachable!())
+            .unwrap_or_else(|error| panic!("{error}"));
+        for cell in 0..2 {
+            let whole = run(&sweep, cell, 0..1, isa());
+            assert!(whole.iter().all(|record| record.collapse_time.iter().all(Option::is_some)));
+            let (records, calls) = in_pieces(&sweep, cell, 1);
+            assert!(calls > 10, "{calls}");
+            assert_same(&records, &whole, &sweep.cells[cell as usize].canonical());
+        }
+    }
 }
 
 #[test]

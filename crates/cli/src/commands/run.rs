@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use metasweep_cluster::run::{RunEnd, RunOptions};
 use metasweep_cluster::team::{Role, Team, join};
+use metasweep_sweep::cell::Cell;
 use metasweep_sweep::plan::ensemble_bytes;
 use metasweep_sweep::sweep::Sweep;
 
@@ -65,19 +66,24 @@ fn lead(team: Team, options: &Run, verbosity: Verbosity) -> Result<ExitCode, Fai
 /// A cell that cannot fit is refused before any work: the system would end the process in the middle of it.
 fn check_memory(sweep: &Sweep) -> Result<(), Failure> {
     let Some(memory) = machine_memory() else { return Ok(()) };
-    let Some(largest) = sweep.cells.iter().max_by_key(|cell| ensemble_bytes(cell)) else { return Ok(()) };
-    let needed = ensemble_bytes(largest);
+    let bytes = |cell: &Cell| ensemble_bytes(cell, &sweep.observe);
+    let Some(largest) = sweep.cells.iter().max_by_key(|cell| bytes(cell)) else { return Ok(()) };
+    let needed = bytes(largest);
     if needed <= memory {
         return Ok(());
     }
     Err(Failure::usage(format!(
-        "the cell {} with n = {}, d = {} needs {} of memory for one ensemble (every pair of tokens is kept), and this \
-         machine has {}; take fewer tokens",
+        "the cell {} with n = {}, d = {} needs {} of memory for one ensemble, and this machine has {}; take fewer tokens{}",
         largest.name,
         largest.n(),
         largest.d(),
         show_bytes(needed),
-        show_bytes(memory)
+        show_bytes(memory),
+        if sweep.observe.plateaus || sweep.observe.merges {
+            ", or plateaus = false and merges = false, which look at every pair of tokens after every step"
+        } else {
+            ""
+        }
     )))
 }
 

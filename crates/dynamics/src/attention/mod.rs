@@ -3,7 +3,8 @@
 //! Called by the geometries, whose right sides it is the heart of. Two kernels do the work: [`symmetric`] for
 //! B = b·I, [`general`] for everything else; both are generic over how scores become weights.
 //! Adding a weight normalization that works row by row: one file with a [`Weighting`], one arm in
-//! [`Attention::evaluate`].
+//! [`Attention::evaluate`]. Many tokens go through [`tiles`]: the same bits in other loops; on the circle
+//! through [`fourier`]: other sums, by a rule that is part of the engine.
 //!
 //! What is not plain goes through [`furnished`]: masses, frozen tokens, rows without the token itself and further row rules to
 //! [`rows`], doubly stochastic weights to [`sinkhorn`]; [`is_plain`] decides, once for all time, so that the plain kernels know
@@ -13,6 +14,7 @@
 
 mod dual_newton;
 mod feed_forward;
+mod fourier;
 mod furnished;
 mod general;
 mod gram;
@@ -24,15 +26,19 @@ mod schedule;
 mod sinkhorn;
 mod softmax;
 mod symmetric;
+mod tiles;
 mod unnormalized;
 mod weights;
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
+pub use fourier::series_orders;
 pub(crate) use gram::Gram;
 pub use gram::pair_index;
 pub(crate) use weights::weights;
 
+use crate::crew::Crew;
 use crate::ensemble::{EnsembleError, Start};
 use crate::integrators::Clock;
 use crate::model::{Mask, Model, Normalization, System};
@@ -46,6 +52,7 @@ use schedule::Schedule;
 pub use sinkhorn::has_plan_without_self;
 use softmax::Softmax;
 use symmetric::Symmetric;
+pub use tiles::{Evaluation, MOST_IN_PAIRS};
 use unnormalized::Unnormalized;
 
 /// How a row of scores becomes a row of weights.
@@ -108,6 +115,10 @@ pub(crate) struct Attention {
     scratch: Scratch,
     /// None for the plain kernels.
     furnished: Option<Furnished>,
+    evaluation: Evaluation,
+    crew: Crew,
+    /// Of the lanes that go by series.
+    series: Vec<Option<Arc<fourier::Series>>>,
 }
 
 /// What the kernels of a head write while they work.
@@ -128,6 +139,7 @@ impl Attention {
         starts: &[Start],
         self_term: bool,
         isa: Isa,
+        evaluation: Evaluation,
     ) -> Result<Self, EnsembleError> {
         let Model { n, d, .. } = *model;
         let schedule = Schedule::new(model, starts)?;
@@ -144,7 +156,10 @@ impl Attention {
                 }
             }
         }
-        let symmetric = heads.iter().any(|head| matches!(head.score, Score::Symmetric));
+        let series = fourier::series(model, heads, is_plain(model), starts.len());
+        let keeps_pairs = evaluation == Evaluation::Pairs
+            && series.iter().any(Option::is_none)
+            && heads.iter().any(|head| matches!(head.score, Score::Symmetric));
         Ok(Self {
             normalization: model.normalization,
             causal: model.mask == Mask::Causal,
@@ -156,7 +171,7 @@ impl Attention {
             self_term,
             shift,
             half_factor: Pack(shift.0.map(|shift| exp_scalar(0.5 * shift))),
-            gram: if symmetric { vec![Pack::ZERO; n * (n - 1) / 2] } else { Vec::new() },
+            gram: if keeps_pairs { vec![Pack::ZERO; n * (n - 1) / 2] } else { Vec::new() },
             queries: Vec::new(),
             keys: Vec::new(),
             values: Vec::new(),
@@ -166,10 +181,27 @@ impl Attention {
                 moments: vec![Pack::ZERO; n * d],
             },
             furnished: (!is_plain(model)).then(|| Furnished::new(model)),
+            evaluation,
+            crew: Crew::default(),
+            series,
         })
     }
 
-    fn evaluate<W: Weighting>(&mut self, sources: Sources<'_>, out: &mut [Pack]) {
+    fn evaluate<W: Weighting + Send + Sync + 'static>(&mut self, sources: Sources<'_>, out: &mut [Pack]) {
+        if self.series.iter().any(Option::is_none) {
+            self.evaluate_directly::<W>(sources, out);
+        }
+        self.evaluate_series::<W>(sources.tokens, out);
+    }
+
+    fn evaluate_directly<W: Weighting + Send + Sync + 'static>(
+        &mut self,
+        sources: Sources<'_>,
+        out: &mut [Pack],
+    ) {
+        if self.evaluation == Evaluation::Tiles {
+            return self.evaluate_tiles::<W>(sources, out);
+        }
         let Self { causal, n, d, lanes, isa, .. } = *self;
         let Sources { tokens, others, values: carried, gram, scale } = sources;
         let heads = &self.schedule.current().heads;

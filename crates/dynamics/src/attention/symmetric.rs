@@ -222,7 +222,11 @@ impl<W: Weighting, const CAUSAL: bool> Symmetric<'_, W, CAUSAL> {
 
 /// `e^{κc − shift}`, the exponent rounded once. Off the sphere (stages of rk4) it could exceed the largest f64's logarithm.
 #[inline(always)]
-fn exponentials<L: Lanes<Scalar = f64>, const N: usize>(kappa: L, cosines: [L; N], minus_shift: L) -> [L; N] {
+pub(super) fn exponentials<L: Lanes<Scalar = f64>, const N: usize>(
+    kappa: L,
+    cosines: [L; N],
+    minus_shift: L,
+) -> [L; N] {
     let mut exponents = cosines;
     for exponent in &mut exponents {
         *exponent = kappa.mul_add(*exponent, minus_shift).min(L::splat(EXP_OVERFLOW));

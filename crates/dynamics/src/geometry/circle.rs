@@ -33,18 +33,23 @@ impl Circle {
     }
 }
 
-/// `(cos θ_i, sin θ_i)`, n × 2.
-pub(crate) fn points(angles: &[Pack], points: &mut [Pack]) {
+/// `(cos θ_i, sin θ_i)`, n × 2, of the lanes in use; the others repeat the first.
+pub(crate) fn points(angles: &[Pack], points: &mut [Pack], lanes: usize) {
     for (angle, point) in angles.iter().zip(points.chunks_exact_mut(2)) {
-        point[0] = Pack(angle.0.map(libm::cos));
-        point[1] = Pack(angle.0.map(libm::sin));
+        let (first, others) = (angle.0[0], 1..lanes);
+        point[0] = Pack::splat(libm::cos(first));
+        point[1] = Pack::splat(libm::sin(first));
+        for lane in others {
+            point[0].0[lane] = libm::cos(angle.0[lane]);
+            point[1].0[lane] = libm::sin(angle.0[lane]);
+        }
     }
 }
 
 impl VectorField for Circle {
     fn push(&mut self, clock: &Clock, state: &[Pack], _gram: Option<&[Pack]>, out: &mut [Pack]) {
         let n = self.sphere.n;
-        points(&state[..n], &mut self.points);
+        points(&state[..n], &mut self.points, self.sphere.lanes);
         self.points[2 * n..].copy_from_slice(&state[n..]);
         self.sphere.push(clock, &self.points, None, &mut self.push);
         for (i, rate) in out[..n].iter_mut().enumerate() {

@@ -7,6 +7,8 @@ mod furnished;
 mod invariances;
 mod oracles;
 mod reference;
+mod series;
 mod steep;
 pub mod support;
 mod systems;
+mod tiles;

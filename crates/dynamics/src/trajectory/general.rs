@@ -6,7 +6,7 @@
 use super::Ending;
 use super::flow::Flow;
 use crate::assembly::field;
-use crate::ensemble::Start;
+use crate::ensemble::{Evaluation, Start};
 use crate::ensemble_error::EnsembleError;
 use crate::geometry::{circle, equiangular};
 use crate::integrators::{Clock, Rates, VectorField};
@@ -32,7 +32,7 @@ impl General {
         if model.layered || start.noise.is_some() || model.normalization == Normalization::Hardmax {
             return Err(EnsembleError::Rough);
         }
-        let field = field(model, std::slice::from_ref(start), isa)?;
+        let field = field(model, std::slice::from_ref(start), isa, Evaluation::of(model.n, 1))?;
         let size = model.places() + model.radii();
         let (n, d) = model.shown();
         Ok(Self {
@@ -160,7 +160,7 @@ impl Flow for General {
         self.spread(state);
         let shown = match self.model.geometry {
             Geometry::Circle => {
-                circle::points(&self.numbers[..self.model.n], &mut self.shown);
+                circle::points(&self.numbers[..self.model.n], &mut self.shown, 1);
                 &self.shown
             }
             Geometry::Equiangular => {

@@ -4,7 +4,10 @@
 
 use metasweep_dynamics::simd::{Isa, Kernel, LANES, Lanes, Pack, dispatch, exp};
 
+use crate::observables::mean_cosine::add_in_turn;
 use crate::observables::{Columns, Nature, Needs, State};
+use crate::pairs::{LanePairs, Pairs};
+use crate::scene::{LaneMask, lanes_of};
 
 /// What it is.
 pub const NATURE: Nature = Nature { is_count: false, columns: Columns::One, needs: Needs::Nothing };
@@ -12,15 +15,30 @@ pub const NATURE: Nature = Nature { is_count: false, columns: Columns::One, need
 /// The energy in each lane.
 #[must_use]
 pub fn sample(state: &State<'_>, _variant: usize) -> [f64; LANES] {
-    of_masses(state.n, state.gram, state.masses, state.beta, state.isa)
+    of_masses(state.n, &state.pairs, state.masses, state.beta, state.lanes, state.isa)
 }
 
-/// The energy in each lane of tokens with these masses; all are 1 if there are none.
+/// The energy in each of these lanes of tokens with these masses; all are 1 if there are none.
 #[must_use]
-pub fn of_masses(n: usize, gram: &[Pack], masses: &[f64], beta: f64, isa: Isa) -> [f64; LANES] {
-    if masses.is_empty() {
-        return of_gram(n, gram, beta, isa);
-    }
+pub fn of_masses(
+    n: usize,
+    pairs: &Pairs<'_>,
+    masses: &[f64],
+    beta: f64,
+    lanes: LaneMask,
+    isa: Isa,
+) -> [f64; LANES] {
+    let gram = match pairs {
+        Pairs::Kept(gram) if masses.is_empty() => return of_gram(n, gram, beta, isa),
+        Pairs::Kept(gram) => gram,
+        Pairs::Formed(tokens) => {
+            let mut energies = [f64::NAN; LANES];
+            for lane in lanes_of(lanes) {
+                energies[lane] = formed(n, &tokens.lane(lane), masses, beta, isa);
+            }
+            return energies;
+        }
+    };
     let total: f64 = masses.iter().sum();
     let own: f64 = masses.iter().map(|mass| mass * mass).sum();
     let pairs: Vec<f64> = masses
@@ -29,6 +47,53 @@ pub fn of_masses(n: usize, gram: &[Pack], masses: &[f64], beta: f64, isa: Isa) -
         .flat_map(|(i, mass)| masses[i + 1..].iter().map(move |other| mass * other))
         .collect();
     dispatch(WeightedSum { gram, pairs: &pairs, beta }, isa).0.map(|sum| (own + 2.0 * sum) / (total * total))
+}
+
+/// The energy of one lane whose pairs are formed: the same sums in the same order.
+fn formed(n: usize, pairs: &LanePairs, masses: &[f64], beta: f64, isa: Isa) -> f64 {
+    if masses.is_empty() {
+        let mut four = [0.0; 4];
+        pairs.blocks(|block| {
+            dispatch(Weights { block, beta }, isa);
+            add_in_turn(&mut four, block);
+        });
+        let (n, sum) = (n as f64, (four[0] + four[1]) + (four[2] + four[3]));
+        return (n + 2.0 * sum) / (n * n);
+    }
+    let total: f64 = masses.iter().sum();
+    let own: f64 = masses.iter().map(|mass| mass * mass).sum();
+    let mut sum = 0.0_f64;
+    pairs.rows(|i, first, row| {
+        dispatch(Weights { block: row, beta }, isa);
+        for (weight, mass) in row.iter().zip(&masses[first..]) {
+            sum = (masses[i] * mass).mul_add(*weight, sum);
+        }
+        true
+    });
+    (own + 2.0 * sum) / (total * total)
+}
+
+/// Cosines into e^{β(c − 1)}, in place.
+struct Weights<'a> {
+    block: &'a mut [f64],
+    beta: f64,
+}
+
+impl Kernel for Weights<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = f64>>(self) {
+        let (beta, one) = (L::splat(self.beta), L::splat(1.0));
+        for numbers in self.block.chunks_mut(LANES) {
+            let mut pack = Pack::ZERO;
+            pack.0[..numbers.len()].copy_from_slice(numbers);
+            for group in 0..LANES / L::WIDTH {
+                exp(beta * (L::load(&pack, group) - one)).store(&mut pack, group);
+            }
+            numbers.copy_from_slice(&pack.0[..numbers.len()]);
+        }
+    }
 }
 
 /// The energy in each lane of a packed Gram matrix of n tokens. The diagonal counts exactly n.
@@ -107,12 +172,13 @@ mod tests {
         let weighted = [Pack::splat(a), Pack::splat(b), Pack::splat(c)];
         let doubled = [1.0, a, b, a, b, c].map(Pack::splat);
         for isa in [Isa::Portable, Isa::widest()] {
-            let one = of_masses(3, &weighted, &[2.0, 1.0, 1.0], 1.7, isa);
+            let one = of_masses(3, &Pairs::Kept(&weighted), &[2.0, 1.0, 1.0], 1.7, u8::MAX, isa);
             let two = of_gram(4, &doubled, 1.7, isa);
             assert!((one[0] - two[0]).abs() < 4.0 * f64::EPSILON, "{} {}", one[0], two[0]);
             assert_eq!(
                 one[0].to_bits(),
-                of_masses(3, &weighted, &[2.0, 1.0, 1.0], 1.7, Isa::Portable)[7].to_bits()
+                of_masses(3, &Pairs::Kept(&weighted), &[2.0, 1.0, 1.0], 1.7, u8::MAX, Isa::Portable)[7]
+                    .to_bits()
             );
         }
     }

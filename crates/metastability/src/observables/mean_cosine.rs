@@ -4,6 +4,7 @@
 use metasweep_dynamics::simd::{Kernel, LANES, Lanes, Pack, dispatch};
 
 use crate::observables::{Columns, Nature, Needs, State};
+use crate::pairs::Pairs;
 
 /// What it is.
 pub const NATURE: Nature = Nature { is_count: false, columns: Columns::One, needs: Needs::Nothing };
@@ -11,7 +12,28 @@ pub const NATURE: Nature = Nature { is_count: false, columns: Columns::One, need
 /// The mean in each lane; NaN for one token.
 #[must_use]
 pub fn sample(state: &State<'_>, _variant: usize) -> [f64; LANES] {
-    dispatch(Sum(state.gram), state.isa).0.map(|sum| sum / state.gram.len() as f64)
+    let pairs = state.pairs.count() as f64;
+    match &state.pairs {
+        Pairs::Kept(gram) => dispatch(Sum(gram), state.isa).0.map(|sum| sum / pairs),
+        Pairs::Formed(tokens) => state.each_lane(|lane| {
+            let mut four = [0.0; 4];
+            tokens.lane(lane).blocks(|block| add_in_turn(&mut four, block));
+            ((four[0] + four[1]) + (four[2] + four[3])) / pairs
+        }),
+    }
+}
+
+/// Adds numbers to accumulators that take turns, as [`Sum`] does.
+pub(super) fn add_in_turn(four: &mut [f64; 4], numbers: &[f64]) {
+    let (fours, rest) = numbers.as_chunks::<4>();
+    for numbers in fours {
+        for (sum, number) in four.iter_mut().zip(numbers) {
+            *sum += number;
+        }
+    }
+    for (sum, number) in four.iter_mut().zip(rest) {
+        *sum += number;
+    }
 }
 
 /// The sum over the pairs, in four accumulators that take turns and are added as (0 + 1) + (2 + 3).

@@ -11,5 +11,6 @@ pub const NATURE: Nature = Nature { is_count: false, columns: Columns::One, need
 /// The smallest cosine in each lane; NaN for one token.
 #[must_use]
 pub fn sample(state: &State<'_>, _variant: usize) -> [f64; LANES] {
-    smallest(state.gram, state.isa).map(|cosine| if cosine == f64::INFINITY { f64::NAN } else { cosine })
+    let least = smallest(&state.pairs, state.lanes, state.isa);
+    least.map(|cosine| if cosine == f64::INFINITY { f64::NAN } else { cosine })
 }

@@ -7,11 +7,12 @@
 //! To add one: a file with its `NATURE` and a `sample` function, its `mod` line and its line in the registry below, a row in docs/models.md, and its
 //! answers on configurations known by hand in `tests/observables.rs`.
 
-use metasweep_dynamics::simd::{Isa, LANES, Pack};
+use metasweep_dynamics::simd::{Isa, LANES};
 use serde::{Deserialize, Serialize};
 
 use crate::fixed::Fixed;
 use crate::levels::Levels;
+use crate::pairs::Pairs;
 use crate::renyi::Centres;
 use crate::scene::{LaneMask, Scene, lanes_of};
 use crate::watch::{Space, Watch};
@@ -149,8 +150,8 @@ pub enum Needs {
 pub struct State<'a> {
     /// Number of tokens n ≥ 1.
     pub n: usize,
-    /// ⟨x_i, x_j⟩ for i < j, packed row by row.
-    pub gram: &'a [Pack],
+    /// ⟨x_i, x_j⟩ for i < j.
+    pub pairs: Pairs<'a>,
     /// β of the energy.
     pub beta: f64,
     /// Masses of the tokens in the energy; empty if all are 1.

@@ -11,6 +11,6 @@ pub const NATURE: Nature = Nature { is_count: false, columns: Columns::Deltas, n
 #[must_use]
 pub fn sample(state: &State<'_>, delta: usize) -> [f64; LANES] {
     // Ordered or not, the share is the same: each unordered pair counts twice above and below.
-    let pairs = state.gram.len() as f64;
+    let pairs = state.pairs.count() as f64;
     state.levels.close_pairs(delta).map(|close| close as f64 / pairs)
 }

@@ -22,7 +22,7 @@ pub fn sample(state: &State<'_>, _variant: usize) -> [f64; LANES] {
     for lane in lanes_of(state.lanes) {
         let n = state.n;
         let mut matrix = vec![0.0; n * n];
-        Cosines::of_gram(n, state.gram, lane).for_each(|i, j, cosine| {
+        Cosines::of_scene(state.scene, lane).for_each(|i, j, cosine| {
             matrix[i * n + j] = cosine;
             matrix[j * n + i] = cosine;
         });

@@ -109,7 +109,7 @@ fn explain(cells: &[&Cell], observe: &Observe) -> Explanation {
         sources,
         time: notes::time(first),
         scheme: notes::scheme(first),
-        choices: notes::choices(first),
+        choices: notes::choices(first).into_iter().chain(notes::series(cells)).collect(),
         watched: notes::watched(first, observe),
         parameters: PARAMETERS.iter().map(|parameter| given(parameter, cells)).collect(),
     }

@@ -4,6 +4,7 @@ use super::equation::{has_radius, is_set};
 use crate::cell::{Cell, Value};
 use crate::combinations::name;
 use crate::diagnostic::shown;
+use crate::series;
 use crate::sweep::Observe;
 
 /// What a unit of time is.
@@ -93,6 +94,20 @@ fn adaptive(cell: &Cell) -> String {
          below the tolerance (in R^d relative to the token's length, without β).",
         shown(cell.number("tolerance"))
     )
+}
+
+/// How many tokens' sums over pairs are taken, where not as they are written; of the cells of a system that have the most orders.
+pub(super) fn series(cells: &[&Cell]) -> Option<String> {
+    let (orders, cell) = cells
+        .iter()
+        .filter_map(|cell| Some((series::orders(cell)?, *cell)))
+        .max_by_key(|(orders, _)| *orders)?;
+    Some(format!(
+        "Sums over pairs of many tokens go by Fourier series, here of {orders} orders at n = {} and β = {}: right to 10⁻¹² of the \
+         largest weight (docs/models.md, \"Many tokens\").",
+        cell.n(),
+        shown(cell.beta())
+    ))
 }
 
 /// The choices, a sentence each; those at their default only where they say what the system is.

@@ -1,0 +1,425 @@
+//! Sums over all pairs of tokens on the circle by Fourier series: n·K operations instead of n².
+//!
+//! With B = b·I, V = c·I and the full mask, κ = βb ≥ 0 and a_k = e^{−κ} I_k(κ),
+//!
+//! `e^{κ(cos θ − 1)} = a_0 + 2 Σ_k a_k cos kθ`, so that with the moments `m_k = Σ_j e^{ikθ_j}`
+//! `Z_i = Σ_j e^{κ(cos(θ_i − θ_j) − 1)} = n a_0 + 2 Σ_k a_k Re(m_k e^{−ikθ_i})`;
+//!
+//! the sums with cos(θ_j − θ_i) and sin(θ_j − θ_i), the parts of A_i along x_i and across, have the coefficients
+//! a_{k−1} + a_{k+1} with the real part and a_{k−1} − a_{k+1} with the imaginary part.
+//!
+//! The series ends at [`orders`], where what is left of it is some 10⁻¹⁵ of the largest weight. Other sums than the direct ones
+//! have other rounding errors: *where* series are taken is part of the engine ([`series_orders`]), whatever the replicas beside
+//! this one. Moments are summed in blocks of [`BLOCK`] tokens, eight running sums a block, added in one fixed order; threads
+//! share out the blocks.
+#![allow(clippy::needless_range_loop, reason = "index loops over registers, unrolled whole")]
+#![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
+
+mod bessel;
+
+use std::sync::Arc;
+
+use super::heads::{LaneHead, Score};
+use super::{Attention, LaneMap, Weighting};
+use crate::crew::{Crew, Job};
+use crate::model::{Geometry, Integrator, Mask, Model, System};
+use crate::simd::{Isa, Kernel, LANES, Lanes, Pack, dispatch};
+
+/// Tokens of a block.
+const BLOCK: usize = 1024;
+/// Packs whose powers are taken together, for each other's latency.
+const TOGETHER: usize = 4;
+/// Fewest tokens of a series.
+const FEWEST: usize = 1000;
+/// Fewest tokens for each order of it.
+const FEWEST_AN_ORDER: usize = 4;
+
+/// K, the last order: ⌈8√κ⌉ + 12.
+fn orders(kappa: f64) -> usize {
+    (8.0 * kappa.sqrt()).ceil() as usize + 12
+}
+
+/// K, if n tokens of the circle at κ = βb go by series: a rule of these two alone, part of the engine (docs/models.md, "Many
+/// tokens", says of which models).
+///
+/// ```
+/// use metasweep_dynamics::ensemble::series_orders;
+/// assert_eq!(series_orders(50_000, 50.0), Some(69));
+/// assert_eq!(series_orders(999, 50.0), None);
+/// ```
+#[must_use]
+pub fn series_orders(n: usize, kappa: f64) -> Option<usize> {
+    let may = n >= FEWEST && kappa >= 0.0 && kappa < (n as f64) * (n as f64);
+    may.then(|| orders(kappa)).filter(|orders| n >= FEWEST_AN_ORDER * orders)
+}
+
+/// Whether the sums of a model have such series.
+fn has_series(model: &Model, heads: &[LaneHead], plain: bool) -> bool {
+    // Small drifts drown in the rounding of a series: only for steps that are fixed beforehand.
+    let fixed_steps = match model.integrator {
+        Integrator::ProjectedEuler | Integrator::Rk4 | Integrator::Discrete { .. } => true,
+        Integrator::Adaptive | Integrator::Multiscale => false,
+    };
+    fixed_steps
+        && plain
+        && model.geometry == Geometry::Circle
+        && model.mask == Mask::Full
+        && model.system != (System::MeanShift { blurring: false })
+        && !model.layered
+        && heads.len() == 1
+        && matches!(heads[0].score, Score::Symmetric)
+        && matches!(heads[0].value, LaneMap::Scalar(_))
+}
+
+/// The series of each lane; none where the sums are direct.
+pub(super) fn series(
+    model: &Model,
+    heads: &[LaneHead],
+    plain: bool,
+    lanes: usize,
+) -> Vec<Option<Arc<Series>>> {
+    let of = |lane: usize| {
+        let kappa = heads[0].kappa.0[lane];
+        series_orders(model.n, kappa).map(|_| Arc::new(Series::new(kappa)))
+    };
+    if has_series(model, heads, plain) { (0..lanes).map(of).collect() } else { vec![None; lanes] }
+}
+
+/// The coefficients of the three sums.
+pub(super) struct Series {
+    /// a_0, a_1: of the orders 0.
+    constant: [f64; 2],
+    /// 2a_k, a_{k−1} + a_{k+1}, a_{k−1} − a_{k+1} for k = 1, …, K.
+    coefficients: Vec<[f64; 3]>,
+}
+
+impl Series {
+    fn new(kappa: f64) -> Self {
+        let last = orders(kappa);
+        let a = bessel::coefficients(kappa, last + 1);
+        let of = |k: usize| [2.0 * a[k], a[k - 1] + a[k + 1], a[k - 1] - a[k + 1]];
+        Self { constant: [a[0], a[1]], coefficients: (1..=last).map(of).collect() }
+    }
+}
+
+/// The points of one replica, eight a pack, whole blocks of packs: what lies beyond the last token is 0, whose powers are 0.
+struct Points {
+    n: usize,
+    /// cos θ_i, sin θ_i.
+    packs: Vec<[Pack; 2]>,
+    isa: Isa,
+}
+
+impl Points {
+    fn new(tokens: &[Pack], lane: usize, isa: Isa) -> Self {
+        let n = tokens.len() / 2;
+        let mut packs = vec![[Pack::ZERO; 2]; n.div_ceil(LANES).next_multiple_of(TOGETHER)];
+        for (i, point) in tokens.chunks_exact(2).enumerate() {
+            for (pack, x) in packs[i / LANES].iter_mut().zip(point) {
+                pack.0[i % LANES] = x.0[lane];
+            }
+        }
+        Self { n, packs, isa }
+    }
+
+    fn blocks(&self) -> usize {
+        self.packs.len().div_ceil(BLOCK / LANES)
+    }
+
+    fn block(&self, index: usize) -> &[[Pack; 2]] {
+        let size = BLOCK / LANES;
+        &self.packs[index * size..self.packs.len().min((index + 1) * size)]
+    }
+}
+
+/// Σ_j e^{ikθ_j} over each block, k = 1, …, K.
+struct Moments {
+    points: Arc<Points>,
+    orders: usize,
+}
+
+impl Job for Moments {
+    type Piece = Vec<[f64; 2]>;
+
+    fn pieces(&self) -> usize {
+        self.points.blocks()
+    }
+
+    fn piece(&self, index: usize) -> Vec<[f64; 2]> {
+        let mut sums = vec![[Pack::ZERO; 2]; self.orders];
+        dispatch(BlockMoments { packs: self.points.block(index), sums: &mut sums }, self.points.isa);
+        sums.iter().map(|[real, imaginary]| [folded(real), folded(imaginary)]).collect()
+    }
+}
+
+/// The sum of the lanes.
+fn folded(pack: &Pack) -> f64 {
+    let [a, b, c, d, e, f, g, h] = pack.0;
+    ((a + b) + (c + d)) + ((e + f) + (g + h))
+}
+
+struct BlockMoments<'a> {
+    packs: &'a [[Pack; 2]],
+    sums: &'a mut [[Pack; 2]],
+}
+
+impl Kernel for BlockMoments<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = f64>>(self) {
+        for group in 0..LANES / L::WIDTH {
+            for packs in self.packs.chunks_exact(TOGETHER) {
+                let mut powers = Powers::<L>::new(packs, group);
+                for [real, imaginary] in self.sums.iter_mut() {
+                    let (mut x, mut y) = (L::load(real, group), L::load(imaginary, group));
+                    for t in 0..TOGETHER {
+                        x = x + powers.x[t];
+                        y = y + powers.y[t];
+                    }
+                    x.store(real, group);
+                    y.store(imaginary, group);
+                    powers.advance();
+                }
+            }
+        }
+    }
+}
+
+/// e^{ikθ} of some packs, k = 1, 2, …, each the one before times e^{iθ}.
+struct Powers<L> {
+    cos: [L; TOGETHER],
+    sin: [L; TOGETHER],
+    x: [L; TOGETHER],
+    y: [L; TOGETHER],
+}
+
+impl<L: Lanes<Scalar = f64>> Powers<L> {
+    #[inline(always)]
+    fn new(packs: &[[Pack; 2]], group: usize) -> Self {
+        let (mut cos, mut sin) = ([L::splat(0.0); TOGETHER], [L::splat(0.0); TOGETHER]);
+        for t in 0..TOGETHER {
+            cos[t] = L::load(&packs[t][0], group);
+            sin[t] = L::load(&packs[t][1], group);
+        }
+        Self { cos, sin, x: cos, y: sin }
+    }
+
+    #[inline(always)]
+    fn advance(&mut self) {
+        for t in 0..TOGETHER {
+            let (x, y) = (self.x[t], self.y[t]);
+            self.x[t] = x.mul_add(self.cos[t], -(y * self.sin[t]));
+            self.y[t] = x.mul_add(self.sin[t], y * self.cos[t]);
+        }
+    }
+}
+
+/// Z_i and Σ_j e^{…} x_j of the tokens of each block, from the moments.
+struct Sums {
+    points: Arc<Points>,
+    series: Arc<Series>,
+    moments: Vec<[f64; 2]>,
+}
+
+impl Job for Sums {
+    /// Z_i and the vector's two coordinates.
+    type Piece = Vec<[Pack; 3]>;
+
+    fn pieces(&self) -> usize {
+        self.points.blocks()
+    }
+
+    fn piece(&self, index: usize) -> Vec<[Pack; 3]> {
+        let packs = self.points.block(index);
+        let mut sums = vec![[Pack::ZERO; 3]; packs.len()];
+        dispatch(BlockSums { packs, job: self, sums: &mut sums }, self.points.isa);
+        sums
+    }
+}
+
+struct BlockSums<'a> {
+    packs: &'a [[Pack; 2]],
+    job: &'a Sums,
+    sums: &'a mut [[Pack; 3]],
+}
+
+impl Kernel for BlockSums<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = f64>>(self) {
+        let Sums { points, series, moments } = self.job;
+        let n = points.n as f64;
+        for group in 0..LANES / L::WIDTH {
+            let packs = self.packs.chunks_exact(TOGETHER).zip(self.sums.chunks_exact_mut(TOGETHER));
+            for (packs, sums) in packs {
+                let mut powers = Powers::<L>::new(packs, group);
+                let mut total = [L::splat(n * series.constant[0]); TOGETHER];
+                let mut along = [L::splat(n * series.constant[1]); TOGETHER];
+                let mut across = [L::splat(0.0); TOGETHER];
+                for ([weight, real, imaginary], [cos, sin]) in series.coefficients.iter().zip(moments) {
+                    let (cos, sin) = (L::splat(*cos), L::splat(*sin));
+                    for t in 0..TOGETHER {
+                        let (x, y) = (powers.x[t], powers.y[t]);
+                        let even = cos.mul_add(x, sin * y);
+                        let odd = sin.mul_add(x, -(cos * y));
+                        total[t] = L::splat(*weight).mul_add(even, total[t]);
+                        along[t] = L::splat(*real).mul_add(even, along[t]);
+                        across[t] = L::splat(*imaginary).mul_add(odd, across[t]);
+                    }
+                    powers.advance();
+                }
+                for t in 0..TOGETHER {
+                    let (cos, sin) = (powers.cos[t], powers.sin[t]);
+                    total[t].store(&mut sums[t][0], group);
+                    along[t].mul_add(cos, -(across[t] * sin)).store(&mut sums[t][1], group);
+                    along[t].mul_add(sin, across[t] * cos).store(&mut sums[t][2], group);
+                }
+            }
+        }
+    }
+}
+
+/// Z_i and Σ_j e^{κ(cos(θ_i − θ_j) − 1)} x_j of the points of one lane, eight tokens a pack.
+fn sums(tokens: &[Pack], lane: usize, series: &Arc<Series>, crew: &Crew, isa: Isa) -> Vec<[Pack; 3]> {
+    let points = Arc::new(Points::new(tokens, lane, isa));
+    let orders = series.coefficients.len();
+    let mut moments = vec![[0.0; 2]; orders];
+    for block in crew.share(Moments { points: Arc::clone(&points), orders }) {
+        for (moment, block) in moments.iter_mut().zip(block) {
+            moment[0] += block[0];
+            moment[1] += block[1];
+        }
+    }
+    crew.share(Sums { points, series: Arc::clone(series), moments }).into_iter().flatten().collect()
+}
+
+impl Attention {
+    /// The attention vectors of the lanes that go by series; the other lanes stay as they are.
+    pub(super) fn evaluate_series<W: Weighting>(&mut self, tokens: &[Pack], out: &mut [Pack]) {
+        let LaneMap::Scalar(factor) = &self.schedule.current().heads[0].value else { return };
+        for (lane, series) in self.series.iter().enumerate() {
+            let Some(series) = series else { continue };
+            let sums = sums(tokens, lane, series, &self.crew, self.isa);
+            for (i, out) in out.chunks_exact_mut(2).enumerate() {
+                let [total, x, y] = &sums[i / LANES];
+                let divisor = if W::SUMS { total.0[i % LANES] } else { self.n as f64 };
+                let coefficient = factor.0[lane] / divisor;
+                out[0].0[lane] = coefficient * x.0[i % LANES];
+                out[1].0[lane] = coefficient * y.0[i % LANES];
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attention::Evaluation;
+    use crate::ensemble::Start;
+    use crate::model::{Frozen, Normalization};
+    use crate::tests::support::{Random, instructions};
+
+    /// n angles: some spread out, some in two narrow heaps.
+    fn points(random: &mut Random, n: usize) -> Vec<Pack> {
+        let mut angle = |i: usize| match i % 3 {
+            0 => 6.3 * random.uniform(),
+            1 => 1.0 + 0.01 * random.normal(),
+            _ => 3.5 + 0.1 * random.normal(),
+        };
+        let angles: Vec<f64> = (0..n).map(&mut angle).collect();
+        angles.iter().flat_map(|x| [Pack::splat(libm::cos(*x)), Pack::splat(libm::sin(*x))]).collect()
+    }
+
+    /// The direct sums for token i.
+    fn direct(points: &[Pack], kappa: f64, i: usize) -> [f64; 3] {
+        let (c, s) = (points[2 * i].0[0], points[2 * i + 1].0[0]);
+        points.chunks_exact(2).fold([0.0; 3], |sums, other| {
+            let (x, y) = (other[0].0[0], other[1].0[0]);
+            // 1 − cos = ‖x_i − x_j‖²/2, accurate for neighbours.
+            let weight = libm::exp(-0.5 * kappa * ((c - x) * (c - x) + (s - y) * (s - y)));
+            [sums[0] + weight, sums[1] + weight * x, sums[2] + weight * y]
+        })
+    }
+
+    /// Within 10⁻¹² of the largest weight (1 here) for each of the n terms, at every κ.
+    #[test]
+    fn series_are_the_direct_sums() {
+        let mut random = Random(17);
+        for kappa in [0.0, 1e-9, 0.3, 1.0, 2.5, 9.0, 50.0, 137.0, 333.0, 700.0, 5000.0] {
+            for n in [1000, 1023, 1025, 2500] {
+                let points = points(&mut random, n);
+                let series = Arc::new(Series::new(kappa));
+                let sums = sums(&points, 3, &series, &Crew::default(), Isa::widest());
+                for i in (0..n).step_by(41) {
+                    let expected = direct(&points, kappa, i);
+                    for k in 0..3 {
+                        let error = (sums[i / LANES][k].0[i % LANES] - expected[k]).abs();
+                        assert!(error <= 1e-12 * n as f64, "κ = {kappa}, n = {n}: off by {error:e}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Neither instructions nor threads change a bit.
+    #[test]
+    fn series_have_one_order() {
+        let mut random = Random(4);
+        let points = points(&mut random, 5003);
+        let series = Arc::new(Series::new(50.0));
+        let alone = sums(&points, 0, &series, &Crew::default(), Isa::Portable);
+        let bits = |sums: &[[Pack; 3]]| -> Vec<u64> {
+            sums.iter().flatten().flat_map(|pack| pack.0.map(f64::to_bits)).collect()
+        };
+        for isa in instructions() {
+            for threads in [1, 3] {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+                let shared = pool.install(|| sums(&points, 0, &series, &Crew::default(), isa));
+                assert_eq!(bits(&alone), bits(&shared), "{isa:?}, {threads} threads");
+            }
+        }
+    }
+
+    /// Everything else stays as it was: what is furnished, masked, not of one multiple of I, or elsewhere than on the circle.
+    #[test]
+    fn only_plain_sums_on_the_circle_have_series() {
+        let mut random = Random(6);
+        let circle = Model { geometry: Geometry::Circle, integrator: Integrator::Rk4, ..Model::new(1000, 2) };
+        let tokens: Vec<f64> = points(&mut random, 1000).iter().map(|pack| pack.0[0]).collect();
+        let mut by_series = |model: Model, kinds: &[(usize, usize)]| {
+            let start = Start::new(2.0, 0.1, tokens.clone(), random.parameters(kinds, 2));
+            let attention = Attention::new(&model, &[start], true, Isa::Portable, Evaluation::Tiles);
+            attention.expect("the model is valid").series[0].is_some()
+        };
+        assert!(by_series(circle.clone(), &[(4, 0)]));
+        for kinds in [[(5, 0)].as_slice(), &[(1, 0)], &[(4, 1)], &[(4, 2)], &[(3, 0)], &[(4, 0), (4, 0)]] {
+            assert!(!by_series(circle.clone(), kinds), "{kinds:?}");
+        }
+        let others = [
+            Model { geometry: Geometry::Sphere, ..circle.clone() },
+            Model { geometry: Geometry::Euclidean, ..circle.clone() },
+            Model { mask: Mask::Causal, ..circle.clone() },
+            Model { exclude_self: true, ..circle.clone() },
+            Model { masses: vec![1.0; 1000], ..circle.clone() },
+            Model { frozen: Frozen { points: vec![1.0, 0.0], weights: vec![1.0] }, ..circle.clone() },
+            Model { normalization: Normalization::Hardmax, ..circle.clone() },
+            Model { system: System::MeanShift { blurring: false }, ..circle },
+        ];
+        for model in others {
+            assert!(!by_series(model.clone(), &[(4, 0)]), "{model:?}");
+        }
+    }
+
+    #[test]
+    fn the_rule_is_one_of_n_and_kappa() {
+        assert_eq!([0.0, 1.0, 50.0, 700.0].map(orders), [12, 20, 69, 224]);
+        let rule = [(999, 1.0), (1000, 1.0), (1000, 700.0), (50_000, 1e6), (30_000, 1e6), (5000, -1.0)];
+        assert_eq!(
+            rule.map(|(n, kappa)| series_orders(n, kappa).is_some()),
+            [false, true, true, true, false, false]
+        );
+        assert_eq!([f64::INFINITY, f64::NAN].map(|kappa| series_orders(5000, kappa)), [None; 2]);
+    }
+}
