@@ -53,11 +53,11 @@ impl Collapse {
         self.time_before = scene.time;
     }
 
-    /// The lowest of the levels 1 − δ that this lane has not reached.
+    /// The lowest of the levels 1 − δ that this lane has not reached; a δ that is no number is never reached.
     #[must_use]
     pub fn next_level(&self, watch: &Watch, lane: usize) -> Option<f64> {
         let missing = self.times[lane].iter().zip(&watch.deltas).filter(|(time, _)| time.is_none());
-        missing.map(|(_, delta)| 1.0 - delta).reduce(f64::min)
+        missing.map(|(_, delta)| 1.0 - delta).filter(|level| !level.is_nan()).reduce(f64::min)
     }
 
     /// The smallest cosine of the state before, where it had not been looked for.
