@@ -13,6 +13,7 @@
 
 mod dual_newton;
 mod feed_forward;
+mod few;
 mod furnished;
 mod general;
 mod gram;
@@ -29,14 +30,15 @@ mod weights;
 
 use std::marker::PhantomData;
 
-pub(crate) use gram::Gram;
 pub use gram::pair_index;
+pub(crate) use gram::{Gram, room};
 pub(crate) use weights::weights;
 
 use crate::ensemble::{EnsembleError, Start};
 use crate::integrators::Clock;
 use crate::model::{Mask, Model, Normalization, System};
 use crate::simd::{Isa, Lanes, Pack, dispatch, exp_scalar};
+use few::Few;
 use furnished::Furnished;
 use general::General;
 use hardmax::Hardmax;
@@ -67,7 +69,7 @@ pub(crate) struct Sources<'a> {
     pub others: &'a [Pack],
     /// What V acts on, n × d.
     pub values: &'a [Pack],
-    /// The Gram matrix of `tokens`, if it is known.
+    /// What [`Gram`] made of `tokens`, if it is known: their products, and behind these possibly the tokens apart.
     pub gram: Option<&'a [Pack]>,
     /// What every score is multiplied by, besides β.
     pub scale: Option<&'a Pack>,
@@ -106,18 +108,24 @@ pub(crate) struct Attention {
     keys: Vec<Pack>,
     values: Vec<Pack>,
     scratch: Scratch,
+    /// Where [`Few`] keeps its weights; empty where tokens are many.
+    places: Vec<[u32; 2]>,
     /// None for the plain kernels.
     furnished: Option<Furnished>,
 }
 
 /// What the kernels of a head write while they work.
 pub(crate) struct Scratch {
-    /// ROWS × n (ROWS × (m + n) with m frozen tokens): the weights of a block of rows.
+    /// The weights of a block of rows (as long as m + n with m frozen tokens), or all n² of few tokens.
     weights: Vec<Pack>,
     /// n: Z_i.
     sums: Vec<Pack>,
     /// n × d: Σ_j e^{…} v_j.
     moments: Vec<Pack>,
+    /// n × d: the values as the symmetric kernel takes them.
+    tiles: Vec<Pack>,
+    /// The values as [`Few`] takes them.
+    apart: Vec<Pack>,
 }
 
 impl Attention {
@@ -145,6 +153,11 @@ impl Attention {
             }
         }
         let symmetric = heads.iter().any(|head| matches!(head.score, Score::Symmetric));
+        let frozen = model.frozen.weights.len();
+        let rows = if symmetric { symmetric::rows_together(n) } else { gram::ROWS };
+        // What few tokens need; the others, and those that do not see themselves, go the other way.
+        let are_few = symmetric && few::are_few(n);
+        let weights = if are_few { few::weights(n).max(rows * (n + frozen)) } else { rows * (n + frozen) };
         Ok(Self {
             normalization: model.normalization,
             causal: model.mask == Mask::Causal,
@@ -156,15 +169,18 @@ impl Attention {
             self_term,
             shift,
             half_factor: Pack(shift.0.map(|shift| exp_scalar(0.5 * shift))),
-            gram: if symmetric { vec![Pack::ZERO; n * (n - 1) / 2] } else { Vec::new() },
+            gram: if symmetric { vec![Pack::ZERO; gram::room(n, d)] } else { Vec::new() },
             queries: Vec::new(),
             keys: Vec::new(),
             values: Vec::new(),
             scratch: Scratch {
-                weights: vec![Pack::ZERO; gram::ROWS * (n + model.frozen.weights.len())],
+                weights: vec![Pack::ZERO; weights],
                 sums: vec![Pack::ZERO; n],
                 moments: vec![Pack::ZERO; n * d],
+                tiles: if symmetric { vec![Pack::ZERO; n * d] } else { Vec::new() },
+                apart: if are_few { vec![Pack::ZERO; n * gram::stride(d)] } else { Vec::new() },
             },
+            places: if are_few { few::places(n) } else { Vec::new() },
             furnished: (!is_plain(model)).then(|| Furnished::new(model)),
         })
     }
@@ -173,7 +189,7 @@ impl Attention {
         let Self { causal, n, d, lanes, isa, .. } = *self;
         let Sources { tokens, others, values: carried, gram, scale } = sources;
         let heads = &self.schedule.current().heads;
-        let products = match gram {
+        let known = match gram {
             Some(gram) => gram,
             None if self.gram.is_empty() => &[],
             None => {
@@ -181,10 +197,12 @@ impl Attention {
                 &self.gram
             }
         };
+        let (products, apart) = known.split_at(known.len().min(n * (n - 1) / 2));
+        let own = Some(apart).filter(|apart| std::ptr::eq(carried, tokens) && !apart.is_empty());
         for (index, head) in heads.iter().enumerate() {
-            let (values, factor, self_term) = match &head.value {
-                LaneMap::Scalar(c) => (carried, c, self.self_term),
-                map => (image(map, carried, d, lanes, isa, &mut self.values), &ONE, true),
+            let (values, factor, self_term, apart) = match &head.value {
+                LaneMap::Scalar(c) => (carried, c, self.self_term, own),
+                map => (image(map, carried, d, lanes, isa, &mut self.values), &ONE, true, None),
             };
             let kappa = &scaled(head, scale);
             let (add, scratch, weighting) = (index > 0, &mut self.scratch, PhantomData::<W>);
@@ -210,10 +228,34 @@ impl Attention {
                                     weighting,
                                 },
                                 isa,
-                            )
+                            );
                         };
                     }
-                    if causal { symmetric!(true) } else { symmetric!(false) }
+                    if causal {
+                        symmetric!(true);
+                    } else if self_term && few::are_few(n) {
+                        dispatch(
+                            Few::<W> {
+                                products,
+                                places: &self.places,
+                                values,
+                                apart,
+                                n,
+                                d,
+                                lanes,
+                                kappa,
+                                shift,
+                                factor,
+                                add,
+                                scratch,
+                                out,
+                                weighting,
+                            },
+                            isa,
+                        );
+                    } else {
+                        symmetric!(false);
+                    }
                 }
                 Score::Mapped { query, key } => {
                     let queries = mapped(query.as_ref(), tokens, d, lanes, isa, &mut self.queries);
