@@ -22,7 +22,7 @@ pub(crate) const ROWS: usize = 4;
 
 /// Tokens that a block of rows meets together: ROWS × COLUMNS sums, as many as 16 registers hold beside their operands and
 /// enough to hide the latency of a fused multiply-add.
-const COLUMNS: usize = 3;
+pub(super) const COLUMNS: usize = 3;
 
 /// Packs that [`Gram`] takes for n tokens of d coordinates: the products of the n(n−1)/2 pairs, and behind them the tokens
 /// [apart](Apart).
