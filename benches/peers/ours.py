@@ -33,8 +33,7 @@ def build_benchmark() -> Path:
         "cargo",
         "bench",
         "--locked",
-        "-p",
-        "metasweep-dynamics",
+        "--workspace",
         "--bench",
         "peers",
         "--no-run",
@@ -54,7 +53,7 @@ def build_benchmark() -> Path:
 
 def build_product() -> Path:
     """Builds the release binary and returns it."""
-    subprocess.run(["cargo", "build", "--release", "--locked", "--bin", "metasweep"], cwd=ROOT, check=True)
+    subprocess.run(["cargo", "build", "--release", "--locked", "--workspace", "--bin", "metasweep"], cwd=ROOT, check=True)
     return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "metasweep"
 
 
@@ -62,6 +61,20 @@ def time_steps(benchmark: Path, n: int, d: int, seconds: float) -> dict:
     """Seconds per system-step on all cores, as the benchmark prints them: {"isa": …, "threads": …, "seconds": [repeats]}."""
     command = [benchmark, str(n), str(d), str(seconds)]
     return json.loads(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+
+def peak(benchmark: Path) -> float:
+    """Fused multiply-adds a second of all cores together, one lane's each."""
+    command = [benchmark, "peak"]
+    return json.loads(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout)["peak"]
+
+
+def operations(n: int, d: int) -> tuple[int, int]:
+    """Lane operations of a step over all pairs of tokens, in as many coordinates as it carries: the fused multiply-adds of inner
+    products and sums, and all that cannot be done without: these, both shares in Z, the exponential with its argument."""
+    carried = min(n, d)
+    pairs = n * (n - 1) // 2
+    return pairs * 3 * carried, pairs * (3 * carried + 2 + 19)
 
 
 def trajectory(product: Path, n: int, d: int, beta: float, step: float, steps: int) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,9 @@
 import statistics
 import textwrap
 
+import figure2
+import ours
+
 
 def _spread(samples: list[float]) -> str:
     """First and third quartile in µs."""
@@ -15,7 +18,65 @@ def _figure(value: float) -> str:
     return f"{value:.3g}" if value < 100 else f"{value:.0f}"
 
 
-def render(*, date, machine, others, versions, about, sizes, batches, samples, differences, protocol) -> str:
+def _limits(sizes, samples, peak) -> list[str]:
+    """metasweep's time as a share of what the machine allows."""
+    lines = [
+        f"The machine's peak, measured in the same run: {peak / 1e9:.1f}·10⁹ fused multiply-adds a second (one lane's each, all cores). "
+        "Of metasweep's time, the share that the fused multiply-adds of inner products and sums would take at this peak, 3d a pair; and "
+        "the share of the issue-limited bound: 3d + 21 lane operations a pair (Z of both tokens 2, the exponential and its argument 19), "
+        "each taking the place of a fused multiply-add. Gram matrix included, d > n in n coordinates.",
+        "",
+        "| n, d | share of FMA peak | share of the issue-limited bound |",
+        "|---|---|---|",
+    ]
+    for n, d in sizes:
+        own = statistics.median(samples["metasweep", n, d])
+        shares = [f"{100 * count / peak / own:.0f}%" for count in ours.operations(n, d)]
+        lines.append(f"| {n}, {d} | " + " | ".join(shares) + " |")
+    return [*lines, ""]
+
+
+def _figure_2(figure) -> list[str]:
+    """The section on P0's Figure 2."""
+    betas, replicas = figure["betas"], figure["replicas"]
+    shares = ", ".join(f"{count} at d = {d}" for d, count in figure["torch_replicas"].items())
+    lines = [
+        "## P0's Figure 2 whole, statistics included",
+        "",
+        f"`sweeps/p0-fig2.toml`: {len(figure['dimensions'])} dimensions, {betas} β, {replicas} replicas a cell, {figure['steps']} steps. "
+        "torch computes the authors' figure: their step, and the share of pairs within δ at the same times (`torch_figure2.py`). "
+        "metasweep computes what the sweep file asks for: clusters, close pairs and mean cosine at those times, and after every step "
+        "collapse and plateaus; its time is that of the binary, from its start to the last Parquet file. Both took turns, "
+        f"{figure['rounds']} rounds, at β = {', '.join(f'{beta:g}' for beta in figure['sampled'])}; metasweep whole cells, torch part of "
+        f"their replicas ({shares}), scaled to all. Medians; the whole is {betas} times the sum, since neither's time depends on β but a little.",
+        "",
+        "| d | torch, s a cell | metasweep, s a cell | ratio |",
+        "|---|---|---|---|",
+    ]
+    for d in figure["dimensions"]:
+        theirs, own = (statistics.median(figure["cells"][name, d]) for name in ("torch", "metasweep"))
+        lines.append(f"| {d} | {_figure(theirs)} | {_figure(own)} | {_figure(theirs / own)} |")
+    theirs, own = figure2.whole(figure, "torch"), figure2.whole(figure, "metasweep")
+    lines.append(f"| whole | {theirs / 3600:.2f} hours | {own:.0f} s | {_figure(theirs / own)} |")
+    return [*lines, ""]
+
+
+def render(
+    *,
+    date,
+    machine,
+    others,
+    versions,
+    about,
+    sizes,
+    batches,
+    samples,
+    differences,
+    peak,
+    figure,
+    tried,
+    protocol,
+) -> str:
     """The whole page. `samples`: seconds per system-step by (competitor, n, d); the other arguments as in compare.main."""
     peers = list(versions)
     lines = [
@@ -56,18 +117,23 @@ def render(*, date, machine, others, versions, about, sizes, batches, samples, d
         own = statistics.median(samples["metasweep", n, d])
         ratios = [f"{_figure(statistics.median(samples[peer, n, d]) / own)}" for peer in peers]
         lines.append(f"| {n}, {d} | " + " | ".join(ratios) + " |")
+    lines += ["", *_limits(sizes, samples, peak)]
     agreement = ", ".join(
         f"{'metasweep' if name == 'metasweep' else versions[name]['name']} {value:.0e}"
         for name, value in differences.items()
     )
     lines += [
-        "",
         "Where d > n metasweep works in the n coordinates of the tokens' span, which is the same system exactly.",
         "",
         f"All compute the same thing: from the same tokens (drawn by metasweep, where d > n in their span), after {protocol['steps']} steps, no "
         f"cosine of two tokens differs from a plain numpy loop's by more than: {agreement}.",
         "",
+        *_figure_2(figure),
+        "## What was tried and did not help",
+        "",
+        *tried.strip().splitlines(),
+        "",
     ]
     # Prose is wrapped for people who read the source; tables and headings are not.
-    whole = ("|", "#")
+    whole = ("|", "#", "*")
     return "\n".join(x if x.startswith(whole) else textwrap.fill(x, 120, break_on_hyphens=False) for x in lines)

@@ -22,6 +22,18 @@ def test_medians_and_ratios_reach_the_page():
         batches={("p", 32, 2): 256},
         samples={("p", 32, 2): [4e-6, 6e-6, 8e-6], ("metasweep", 32, 2): [0.4e-6, 0.5e-6, 0.6e-6]},
         differences={"metasweep": 1e-14, "p": 2e-14},
+        peak=1e10,
+        figure={
+            "cells": {("torch", 2): [80.0, 90.0], ("metasweep", 2): [0.4, 0.6], ("torch", 8): [275.0], ("metasweep", 8): [0.5]},
+            "dimensions": [2, 8],
+            "betas": 10,
+            "sampled": [1.0],
+            "replicas": 1024,
+            "torch_replicas": {2: 256, 8: 64},
+            "steps": 300,
+            "rounds": 1,
+        },
+        tried="* Nothing.",
         protocol={"rounds": 1, "steps": 20, "beta": 4.0, "step": 0.1, "repeats": 3},
     )
     assert "2000-01-01 · Abacus, 2 cores" in text and "Other processes took 1.2% of the machine" in text.replace(
@@ -29,6 +41,10 @@ def test_medians_and_ratios_reach_the_page():
     )
     assert "| 32, 2 | 6 (5–7, batch 256) | 0.5 (0.45–0.55) |" in text
     assert "| 32, 2 | 12 |" in text
+    # 496 pairs at 0.5 µs and 10¹⁰ operations a second: 6 of 5000 operations a pair are d = 2's own, 27 with all others.
+    assert f"| 32, 2 | {100 * 496 * 6 / 5000:.0f}% | {100 * 496 * 27 / 5000:.0f}% |" in text
+    assert "| 2 | 85 | 0.5 | 170 |" in text and "| 8 | 275 | 0.5 | 550 |" in text
+    assert "| whole | 1.00 hours | 10 s | 360 |" in text and text.rstrip().endswith("* Nothing.")
     assert "metasweep 1e-14, peer 2e-14" in text.replace("\n", " ")
 
 

@@ -2,9 +2,13 @@
 //! benches/peers, which lets this program and its peers take turns.
 //!
 //!     cargo bench -p metasweep-dynamics --bench peers -- N D SECONDS
+//!     cargo bench -p metasweep-dynamics --bench peers -- peak         # what all cores together can do at most
 //!
 //! Prints one line of JSON: the instructions used, the threads, and the seconds a system-step in each repeat. A thread
 //! takes [`LANES`] systems through all the steps of a repeat, as a chunk of a sweep does.
+
+#[path = "common/peak.rs"]
+mod peak;
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -21,6 +25,9 @@ use metasweep_dynamics::random::Stream;
 use metasweep_dynamics::simd::{Isa, LANES};
 
 const REPEATS: u32 = 5;
+
+/// Of the measurement of the peak: a fifth of a second.
+const RUNS: usize = 500;
 
 /// Systems of n tokens, uniform on the sphere; where d > n they are drawn in their span, as in a sweep.
 fn ensemble(n: usize, d: usize, thread: usize, isa: Isa) -> Result<Ensemble, String> {
@@ -84,17 +91,40 @@ fn measure(n: usize, d: usize, seconds: f64) -> Result<String, String> {
     Ok(format!(r#"{{"isa": "{}", "threads": {threads}, "seconds": [{}]}}"#, isa.name(), samples.join(", ")))
 }
 
+/// Fused multiply-adds a second of all cores at once, one lane's each.
+fn all_cores() -> Result<String, String> {
+    let isa = Isa::detect().map_err(|error| error.to_string())?;
+    let threads = thread::available_parallelism().map_err(|error| error.to_string())?.get();
+    let ready = Barrier::new(threads);
+    let total: f64 = thread::scope(|scope| {
+        let one = || {
+            ready.wait();
+            peak::peak(isa, RUNS)
+        };
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(one)).collect();
+        running.into_iter().map(|thread| thread.join().unwrap_or(f64::NAN)).sum()
+    });
+    Ok(format!(r#"{{"peak": {:e}}}"#, 1e9 * total))
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if arguments == ["peak"] {
+        return report(all_cores());
+    }
     let (Some(n), Some(d), Some(seconds)) = (
         arguments.first().and_then(|text| text.parse().ok()),
         arguments.get(1).and_then(|text| text.parse().ok()),
         arguments.get(2).and_then(|text| text.parse().ok()),
     ) else {
-        eprintln!("usage: cargo bench -p metasweep-dynamics --bench peers -- N D SECONDS");
+        eprintln!("usage: cargo bench -p metasweep-dynamics --bench peers -- N D SECONDS, or -- peak");
         return ExitCode::from(2);
     };
-    match measure(n, d, seconds) {
+    report(measure(n, d, seconds))
+}
+
+fn report(result: Result<String, String>) -> ExitCode {
+    match result {
         Ok(line) => {
             println!("{line}");
             ExitCode::SUCCESS

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::assembly::{Brownian, brownian, field};
 pub use crate::attention::{Evaluation, MOST_IN_PAIRS, pair_index, series_orders};
-use crate::attention::{Gram, gather, weights};
+use crate::attention::{Gram, gather, room, weights};
 pub use crate::ensemble_error::EnsembleError;
 use crate::geometry::circle;
 use crate::geometry::equiangular;
@@ -74,7 +74,7 @@ pub struct Ensemble {
     pub(crate) state: Vec<Pack>,
     /// The tokens as observers see them, where they are not the state's places.
     shown: Vec<Pack>,
-    /// Allocated when it is first asked for.
+    /// The products of pairs, and behind them room that computing them takes. Allocated when it is first asked for.
     gram: Vec<Pack>,
     /// Whether `gram` is that of the tokens.
     gram_is_current: bool,
@@ -195,29 +195,37 @@ impl Ensemble {
             let (lanes, isa) = (self.lanes, self.isa);
             let tokens = if self.shown.is_empty() { &self.state[..n * d] } else { &self.shown };
             let products = &mut self.gram;
-            products.resize(n * (n - 1) / 2, Pack::ZERO);
+            products.resize(room(n, d), Pack::ZERO);
             match self.model.geometry {
                 Geometry::Euclidean | Geometry::Rescaled => {
                     dispatch(Closeness { tokens, n, d, lanes, products }, isa);
                 }
-                Geometry::Sphere | Geometry::Circle => dispatch(Gram { tokens, n, d, lanes, products }, isa),
+                Geometry::Sphere | Geometry::Circle => {
+                    dispatch(Gram { tokens, n, d, lanes, products }, isa);
+                }
                 Geometry::Equiangular => products[0] = Pack(self.state[0].0.map(|gap| 1.0 - gap)),
             }
             self.gram_is_current = true;
         }
-        &self.gram
+        self.products()
+    }
+
+    /// Of the pairs of tokens alone.
+    fn products(&self) -> &[Pack] {
+        let (n, _) = self.model.shown();
+        &self.gram[..n * (n - 1) / 2]
     }
 
     /// The tokens and their Gram matrix side by side, as [`tokens`](Self::tokens) and [`gram`](Self::gram) give them.
     pub fn state(&mut self) -> (&[Pack], &[Pack]) {
         self.gram();
-        (self.tokens(), &self.gram)
+        (self.tokens(), self.products())
     }
 
     /// The Gram matrix of the current state, if it has been computed (by [`gram`](Self::gram) or a step).
     #[must_use]
     pub fn known_gram(&self) -> Option<&[Pack]> {
-        self.gram_is_current.then_some(&self.gram)
+        self.gram_is_current.then(|| self.products())
     }
 
     /// Whether a step begins with the Gram matrix of its state.

@@ -85,7 +85,7 @@ impl Costs {
             // Points merge, and on the circle soon: a third of the pairs are there on average.
             Integrator::Multiscale => 12.0 * (d / 6.0).min(1.0),
         };
-        let watched = observe.plateaus || observe.merges;
+        let watched = observe.plateaus || observe.merges || cell.is_adaptive();
         let observed = if tiled && !watched { 2.0 * n } else { pairs };
         let besides = if cell.is_adaptive() { self.adaptive_step } else { 0.0 };
         let step = evaluations * evaluation + observed * self.observed_pair + besides;

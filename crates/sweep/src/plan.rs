@@ -190,7 +190,8 @@ pub fn ensemble_bytes(cell: &Cell, observe: &Observe) -> u64 {
     let (pairs, square) = (n * n / 2.0, n * n);
     // Of each pair cosine, weight and adjacency; of many tokens a byte where pairs are watched after every step.
     let watched = f64::from(u8::from(observe.plateaus || observe.merges) * 2 + u8::from(observe.merges));
-    let of_pairs = if tokens <= MOST_IN_PAIRS { 3.0 * NUMBERS * pairs } else { watched * pairs };
+    let of_pairs =
+        if tokens <= MOST_IN_PAIRS || cell.is_adaptive() { 3.0 * NUMBERS * pairs } else { watched * pairs };
     let of_weights = if model.normalization == Normalization::Sinkhorn { NUMBERS * square } else { 0.0 };
     // Matrices that observables are read from, one lane after the other.
     let matrices = |observable: &Observable| match observable {

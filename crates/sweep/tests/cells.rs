@@ -225,7 +225,7 @@ fn the_sweeps_of_the_repository_parse() {
 fn figure_2_has_its_cells_and_times() {
     let text = include_str!("../../../sweeps/p0-fig2.toml");
     let sweep = parse(text);
-    assert_eq!((sweep.cells.len(), sweep.replicas), (270, 1024));
+    assert_eq!((sweep.cells.len(), sweep.replicas), (540, 1024));
     let cell = &sweep.cells[0];
     let row = cell.sample.iter().position(|t| (t - 18.09).abs() < 0.005).expect("a row at t = 18.09");
     assert_eq!(metasweep_sweep::cell::steps_until(cell.sample[row], cell.step), 180);

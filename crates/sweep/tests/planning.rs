@@ -106,9 +106,9 @@ proptest! {
 #[test]
 fn a_plan_counts_what_is_known() {
     let plan = plan(figure_2(), &Costs::default(), Machine { ranks: 2, threads: 1, chunk_replicas: None });
-    assert_eq!((plan.cells, plan.replicas, plan.steps), (270, 270 * 1024, 270 * 1024 * 300));
-    assert_eq!(plan.tables["series"].rows, 270 * 200);
-    assert_eq!(plan.tables["replicas"].rows, 270 * 1024);
+    assert_eq!((plan.cells, plan.replicas, plan.steps), (540, 540 * 1024, 540 * 1024 * 300));
+    assert_eq!(plan.tables["series"].rows, 540 * 200);
+    assert_eq!(plan.tables["replicas"].rows, 540 * 1024);
     assert!(plan.tables["plateaus"].estimated && !plan.tables.contains_key("merges"));
     assert_eq!(plan.files, 4);
     // Two workers share the work: no more than half a chunk apart.

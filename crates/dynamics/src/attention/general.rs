@@ -4,7 +4,7 @@
 
 use std::marker::PhantomData;
 
-use super::gram::{ROWS, products};
+use super::gram::{COLUMNS, ROWS, products};
 use super::{Scratch, Weighting};
 use crate::simd::{Kernel, Lanes, Pack, groups};
 
@@ -70,12 +70,14 @@ impl<W: Weighting> General<'_, W> {
         // The rows of a causal block see different numbers of tokens: what the longest sees is scored for all.
         let scored = if self.causal { first + R } else { n };
         let mut j = 0;
-        while j + 2 <= scored {
-            self.score::<L, R, 2>(first, j, group);
-            j += 2;
+        while j + COLUMNS <= scored {
+            self.score::<L, R, COLUMNS>(first, j, group);
+            j += COLUMNS;
         }
-        if j < scored {
-            self.score::<L, R, 1>(first, j, group);
+        match scored - j {
+            2 => self.score::<L, R, 2>(first, j, group),
+            1 => self.score::<L, R, 1>(first, j, group),
+            _ => {}
         }
         for r in 0..R {
             let seen = if self.causal { first + r + 1 } else { n };
@@ -90,12 +92,14 @@ impl<W: Weighting> General<'_, W> {
             }
         }
         let mut k = 0;
-        while k + 2 <= self.d {
-            self.gather::<L, R, 2>(first, scored, k, group);
-            k += 2;
+        while k + COLUMNS <= self.d {
+            self.gather::<L, R, COLUMNS>(first, scored, k, group);
+            k += COLUMNS;
         }
-        if k < self.d {
-            self.gather::<L, R, 1>(first, scored, k, group);
+        match self.d - k {
+            2 => self.gather::<L, R, 2>(first, scored, k, group),
+            1 => self.gather::<L, R, 1>(first, scored, k, group),
+            _ => {}
         }
     }
 

@@ -2,7 +2,7 @@
 #![allow(clippy::needless_range_loop, reason = "index loops over registers, unrolled whole")]
 #![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
 
-use crate::simd::{Kernel, Lanes, Pack, groups};
+use crate::simd::{Kernel, LANES, Lanes, Pack, groups};
 
 /// Position of the pair i < j in the packed Gram matrix of n tokens.
 #[must_use]
@@ -20,7 +20,56 @@ pub(crate) fn row_start(n: usize, i: usize) -> usize {
 /// Rows taken together, so that what is loaded for one serves the others. Changes no bit: every sum has its own order.
 pub(crate) const ROWS: usize = 4;
 
-/// Fills `products` with the inner products of the `n` tokens of `d` coordinates.
+/// Tokens that a block of rows meets together: ROWS × COLUMNS sums, as many as 16 registers hold beside their operands and
+/// enough to hide the latency of a fused multiply-add.
+pub(super) const COLUMNS: usize = 3;
+
+/// Packs that [`Gram`] takes for n tokens of d coordinates: the products of the n(n−1)/2 pairs, and behind them the tokens
+/// [apart](Apart).
+pub(crate) fn room(n: usize, d: usize) -> usize {
+    n * (n - 1) / 2 + n * stride(d)
+}
+
+/// From one token to the next where they stand apart: not a power of two, that would map all tokens to a few sets of the cache.
+pub(super) fn stride(d: usize) -> usize {
+    d + if d.is_multiple_of(8) { 2 } else { 0 }
+}
+
+/// The packs of n tokens of d coordinates group by group of lanes, registers side by side: `[group][token][coordinate]`, tokens
+/// [`stride`] apart. Half as many cache lines for each group where a pack is two registers.
+#[inline(always)]
+pub(super) fn set_apart<L: Lanes<Scalar = f64>>(
+    packs: &[Pack],
+    n: usize,
+    d: usize,
+    lanes: usize,
+    apart: &mut [Pack],
+) {
+    let stride = stride(d);
+    let registers = &mut L::registers_mut(apart)[..LANES / L::WIDTH * n * stride];
+    // A whole pack at a time: each line is read once.
+    let whole = groups::<L>(lanes).len() == LANES / L::WIDTH;
+    if whole && LANES == 2 * L::WIDTH {
+        let (first, second) = registers.split_at_mut(n * stride);
+        let tokens = first.chunks_exact_mut(stride).zip(second.chunks_exact_mut(stride));
+        for (token, (first, second)) in packs.chunks_exact(d).zip(tokens) {
+            for (pack, (first, second)) in token.iter().zip(first.iter_mut().zip(second)) {
+                *first = L::load(pack, 0);
+                *second = L::load(pack, 1);
+            }
+        }
+        return;
+    }
+    for (group, registers) in groups::<L>(lanes).zip(registers.chunks_exact_mut(n * stride)) {
+        for (token, registers) in packs.chunks_exact(d).zip(registers.chunks_exact_mut(stride)) {
+            for (pack, register) in token.iter().zip(registers) {
+                *register = L::load(pack, group);
+            }
+        }
+    }
+}
+
+/// Fills `products` with the inner products of the `n` tokens of `d` coordinates, and what is behind them with the tokens.
 pub(crate) struct Gram<'a> {
     /// n × d.
     pub tokens: &'a [Pack],
@@ -28,7 +77,7 @@ pub(crate) struct Gram<'a> {
     pub d: usize,
     /// Lanes in use.
     pub lanes: usize,
-    /// n(n−1)/2 pairs.
+    /// As many as [`room`] says.
     pub products: &'a mut [Pack],
 }
 
@@ -37,33 +86,68 @@ impl Kernel for Gram<'_> {
 
     #[inline(always)]
     fn run<L: Lanes<Scalar = f64>>(self) {
-        let Self { tokens, n, d, lanes, products: gram } = self;
+        let Self { tokens, n, d, lanes, products } = self;
+        let (gram, apart) = products.split_at_mut(n * (n - 1) / 2);
+        set_apart::<L>(tokens, n, d, lanes, apart);
+        let stride = stride(d);
         for group in groups::<L>(lanes) {
+            let tokens = &L::registers(apart)[group * n * stride..][..n * stride];
+            macro_rules! short {
+                ($($d:literal)*) => {
+                    match d {
+                        $($d => {
+                            rows::<L, $d>(tokens, n, group, gram);
+                            continue;
+                        })*
+                        _ => {}
+                    }
+                };
+            }
+            short!(1 2 3 4 5 6 7 8);
             for first in (0..n).step_by(ROWS) {
                 let end = n.min(first + ROWS);
-                for i in first..end {
-                    for j in i + 1..end {
-                        let [[product]] = products::<L, 1, 1>(&tokens[i * d..], &tokens[j * d..], d, group);
-                        product.store(&mut gram[pair_index(n, i, j)], group);
-                    }
+                match end - first {
+                    1 => {}
+                    2 => triangle::<L, 2>(tokens, n, d, first, group, gram),
+                    3 => triangle::<L, 3>(tokens, n, d, first, group, gram),
+                    _ => triangle::<L, ROWS>(tokens, n, d, first, group, gram),
                 }
                 let mut j = end;
-                while j + 2 <= n {
-                    block::<L, 2>(tokens, n, d, first, j, group, gram);
-                    j += 2;
+                while j + COLUMNS <= n {
+                    block::<L, COLUMNS>(tokens, n, d, first, j, group, gram);
+                    j += COLUMNS;
                 }
-                if j < n {
-                    block::<L, 1>(tokens, n, d, first, j, group, gram);
+                match n - j {
+                    2 => block::<L, 2>(tokens, n, d, first, j, group, gram),
+                    1 => block::<L, 1>(tokens, n, d, first, j, group, gram),
+                    _ => {}
                 }
             }
         }
     }
 }
 
-/// The products of rows `first .. first + ROWS` with tokens `j .. j + COLUMNS`.
+/// All products of tokens of few coordinates: a row at a time, its token in registers.
 #[inline(always)]
-fn block<L: Lanes<Scalar = f64>, const COLUMNS: usize>(
-    tokens: &[Pack],
+fn rows<L: Lanes<Scalar = f64>, const D: usize>(tokens: &[L], n: usize, group: usize, gram: &mut [Pack]) {
+    let mut gram = gram.iter_mut();
+    for i in 0..n {
+        let mut own = [L::splat(0.0); D];
+        own.copy_from_slice(&tokens[i * stride(D)..][..D]);
+        for (other, product) in tokens[(i + 1) * stride(D)..].chunks_exact(stride(D)).zip(gram.by_ref()) {
+            let mut sum = L::splat(0.0);
+            for k in 0..D {
+                sum = own[k].mul_add(other[k], sum);
+            }
+            sum.store(product, group);
+        }
+    }
+}
+
+/// The products of rows `first .. first + ROWS` with tokens `j .. j + C`.
+#[inline(always)]
+fn block<L: Lanes<Scalar = f64>, const C: usize>(
+    tokens: &[L],
     n: usize,
     d: usize,
     first: usize,
@@ -71,11 +155,44 @@ fn block<L: Lanes<Scalar = f64>, const COLUMNS: usize>(
     group: usize,
     gram: &mut [Pack],
 ) {
-    let result = products::<L, ROWS, COLUMNS>(&tokens[first * d..], &tokens[j * d..], d, group);
+    let result = inner::<L, ROWS, C>(&tokens[first * stride(d)..], &tokens[j * stride(d)..], d);
     for (row, result) in result.iter().enumerate() {
         let start = pair_index(n, first + row, j);
-        for (product, pack) in result.iter().zip(&mut gram[start..start + COLUMNS]) {
+        for (product, pack) in result.iter().zip(&mut gram[start..start + C]) {
             product.store(pack, group);
+        }
+    }
+}
+
+/// The products of `R` rows with one another.
+#[inline(always)]
+fn triangle<L: Lanes<Scalar = f64>, const R: usize>(
+    tokens: &[L],
+    n: usize,
+    d: usize,
+    first: usize,
+    group: usize,
+    gram: &mut [Pack],
+) {
+    let mut rows = [&tokens[first * stride(d)..][..d]; R];
+    for r in 1..R {
+        rows[r] = &tokens[(first + r) * stride(d)..][..d];
+    }
+    let mut sums = [[L::splat(0.0); R]; R];
+    for k in 0..d {
+        let mut loaded = [L::splat(0.0); R];
+        for r in 0..R {
+            loaded[r] = rows[r][k];
+        }
+        for r in 0..R {
+            for c in r + 1..R {
+                sums[r][c] = loaded[r].mul_add(loaded[c], sums[r][c]);
+            }
+        }
+    }
+    for r in 0..R {
+        for c in r + 1..R {
+            sums[r][c].store(&mut gram[pair_index(n, first + r, first + c)], group);
         }
     }
 }
@@ -83,24 +200,58 @@ fn block<L: Lanes<Scalar = f64>, const COLUMNS: usize>(
 /// ⟨left_r, right_c⟩ for the first `R` vectors of `left` and the first `C` of `right`, all of `d` coordinates.
 /// Each sum runs over the coordinates in order, by fused multiply-adds from zero.
 #[inline(always)]
+fn inner<L: Lanes<Scalar = f64>, const R: usize, const C: usize>(
+    left: &[L],
+    right: &[L],
+    d: usize,
+) -> [[L; C]; R] {
+    // Slices of one known length: no index below is checked.
+    let mut rows = [&left[..d]; R];
+    for r in 1..R {
+        rows[r] = &left[r * stride(d)..][..d];
+    }
+    let mut columns = [&right[..d]; C];
+    for c in 1..C {
+        columns[c] = &right[c * stride(d)..][..d];
+    }
+    let mut sums = [[L::splat(0.0); C]; R];
+    for k in 0..d {
+        for r in 0..R {
+            let row = rows[r][k];
+            for c in 0..C {
+                sums[r][c] = row.mul_add(columns[c][k], sums[r][c]);
+            }
+        }
+    }
+    sums
+}
+
+/// [`inner`] of packs.
+#[inline(always)]
 pub(crate) fn products<L: Lanes<Scalar = f64>, const R: usize, const C: usize>(
     left: &[Pack],
     right: &[Pack],
     d: usize,
     group: usize,
 ) -> [[L; C]; R] {
-    let left = &left[..R * d];
-    let right = &right[..C * d];
+    let mut rows = [&left[..d]; R];
+    for r in 1..R {
+        rows[r] = &left[r * d..][..d];
+    }
+    let mut columns = [&right[..d]; C];
+    for c in 1..C {
+        columns[c] = &right[c * d..][..d];
+    }
     let mut sums = [[L::splat(0.0); C]; R];
     for k in 0..d {
-        let mut columns = [L::splat(0.0); C];
+        let mut loaded = [L::splat(0.0); C];
         for c in 0..C {
-            columns[c] = L::load(&right[c * d + k], group);
+            loaded[c] = L::load(&columns[c][k], group);
         }
         for r in 0..R {
-            let row = L::load(&left[r * d + k], group);
+            let row = L::load(&rows[r][k], group);
             for c in 0..C {
-                sums[r][c] = row.mul_add(columns[c], sums[r][c]);
+                sums[r][c] = row.mul_add(loaded[c], sums[r][c]);
             }
         }
     }

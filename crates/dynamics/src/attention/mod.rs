@@ -14,6 +14,7 @@
 
 mod dual_newton;
 mod feed_forward;
+mod few;
 mod fourier;
 mod furnished;
 mod general;
@@ -34,8 +35,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 pub use fourier::series_orders;
-pub(crate) use gram::Gram;
 pub use gram::pair_index;
+pub(crate) use gram::{Gram, room};
 pub(crate) use weights::weights;
 
 use crate::crew::Crew;
@@ -43,6 +44,7 @@ use crate::ensemble::{EnsembleError, Start};
 use crate::integrators::Clock;
 use crate::model::{Mask, Model, Normalization, System};
 use crate::simd::{Isa, Lanes, Pack, dispatch, exp_scalar};
+use few::Few;
 use furnished::Furnished;
 use general::General;
 use hardmax::Hardmax;
@@ -74,7 +76,7 @@ pub(crate) struct Sources<'a> {
     pub others: &'a [Pack],
     /// What V acts on, n × d.
     pub values: &'a [Pack],
-    /// The Gram matrix of `tokens`, if it is known.
+    /// What [`Gram`] made of `tokens`, if it is known: their products, and behind these possibly the tokens apart.
     pub gram: Option<&'a [Pack]>,
     /// What every score is multiplied by, besides β.
     pub scale: Option<&'a Pack>,
@@ -113,6 +115,8 @@ pub(crate) struct Attention {
     keys: Vec<Pack>,
     values: Vec<Pack>,
     scratch: Scratch,
+    /// Where [`Few`] keeps its weights; empty where tokens are many.
+    places: Vec<[u32; 2]>,
     /// None for the plain kernels.
     furnished: Option<Furnished>,
     evaluation: Evaluation,
@@ -123,12 +127,16 @@ pub(crate) struct Attention {
 
 /// What the kernels of a head write while they work.
 pub(crate) struct Scratch {
-    /// ROWS × n (ROWS × (m + n) with m frozen tokens): the weights of a block of rows.
+    /// The weights of a block of rows (as long as m + n with m frozen tokens), or all n² of few tokens.
     weights: Vec<Pack>,
     /// n: Z_i.
     sums: Vec<Pack>,
     /// n × d: Σ_j e^{…} v_j.
     moments: Vec<Pack>,
+    /// n × d: the values as the symmetric kernel takes them.
+    tiles: Vec<Pack>,
+    /// The values as [`Few`] takes them.
+    apart: Vec<Pack>,
 }
 
 impl Attention {
@@ -156,10 +164,14 @@ impl Attention {
                 }
             }
         }
+        let symmetric = heads.iter().any(|head| matches!(head.score, Score::Symmetric));
         let series = fourier::series(model, heads, is_plain(model), starts.len());
-        let keeps_pairs = evaluation == Evaluation::Pairs
-            && series.iter().any(Option::is_none)
-            && heads.iter().any(|head| matches!(head.score, Score::Symmetric));
+        let keeps_pairs = symmetric && evaluation == Evaluation::Pairs && series.iter().any(Option::is_none);
+        let frozen = model.frozen.weights.len();
+        let rows = if keeps_pairs { symmetric::rows_together(n) } else { gram::ROWS };
+        // What few tokens need; the others, and those that do not see themselves, go the other way.
+        let are_few = keeps_pairs && few::are_few(n);
+        let weights = if are_few { few::weights(n).max(rows * (n + frozen)) } else { rows * (n + frozen) };
         Ok(Self {
             normalization: model.normalization,
             causal: model.mask == Mask::Causal,
@@ -171,15 +183,18 @@ impl Attention {
             self_term,
             shift,
             half_factor: Pack(shift.0.map(|shift| exp_scalar(0.5 * shift))),
-            gram: if keeps_pairs { vec![Pack::ZERO; n * (n - 1) / 2] } else { Vec::new() },
+            gram: if keeps_pairs { vec![Pack::ZERO; gram::room(n, d)] } else { Vec::new() },
             queries: Vec::new(),
             keys: Vec::new(),
             values: Vec::new(),
             scratch: Scratch {
-                weights: vec![Pack::ZERO; gram::ROWS * (n + model.frozen.weights.len())],
+                weights: vec![Pack::ZERO; weights],
                 sums: vec![Pack::ZERO; n],
                 moments: vec![Pack::ZERO; n * d],
+                tiles: if keeps_pairs { vec![Pack::ZERO; n * d] } else { Vec::new() },
+                apart: if are_few { vec![Pack::ZERO; n * gram::stride(d)] } else { Vec::new() },
             },
+            places: if are_few { few::places(n) } else { Vec::new() },
             furnished: (!is_plain(model)).then(|| Furnished::new(model)),
             evaluation,
             crew: Crew::default(),
@@ -205,18 +220,14 @@ impl Attention {
         let Self { causal, n, d, lanes, isa, .. } = *self;
         let Sources { tokens, others, values: carried, gram, scale } = sources;
         let heads = &self.schedule.current().heads;
-        let products = match gram {
-            Some(gram) => gram,
-            None if self.gram.is_empty() => &[],
-            None => {
-                dispatch(Gram { tokens, n, d, lanes, products: &mut self.gram }, isa);
-                &self.gram
-            }
-        };
+        let known =
+            gram.unwrap_or_else(|| formed(Gram { tokens, n, d, lanes, products: &mut self.gram }, isa));
+        let (products, apart) = known.split_at(known.len().min(n * (n - 1) / 2));
+        let own = Some(apart).filter(|apart| std::ptr::eq(carried, tokens) && !apart.is_empty());
         for (index, head) in heads.iter().enumerate() {
-            let (values, factor, self_term) = match &head.value {
-                LaneMap::Scalar(c) => (carried, c, self.self_term),
-                map => (image(map, carried, d, lanes, isa, &mut self.values), &ONE, true),
+            let (values, factor, self_term, apart) = match &head.value {
+                LaneMap::Scalar(c) => (carried, c, self.self_term, own),
+                map => (image(map, carried, d, lanes, isa, &mut self.values), &ONE, true, None),
             };
             let kappa = &scaled(head, scale);
             let (add, scratch, weighting) = (index > 0, &mut self.scratch, PhantomData::<W>);
@@ -242,10 +253,34 @@ impl Attention {
                                     weighting,
                                 },
                                 isa,
-                            )
+                            );
                         };
                     }
-                    if causal { symmetric!(true) } else { symmetric!(false) }
+                    if causal {
+                        symmetric!(true);
+                    } else if self_term && few::are_few(n) {
+                        dispatch(
+                            Few::<W> {
+                                products,
+                                places: &self.places,
+                                values,
+                                apart,
+                                n,
+                                d,
+                                lanes,
+                                kappa,
+                                shift,
+                                factor,
+                                add,
+                                scratch,
+                                out,
+                                weighting,
+                            },
+                            isa,
+                        );
+                    } else {
+                        symmetric!(false);
+                    }
                 }
                 Score::Mapped { query, key } => {
                     let queries = mapped(query.as_ref(), tokens, d, lanes, isa, &mut self.queries);
@@ -276,6 +311,15 @@ impl Attention {
             }
         }
     }
+}
+
+/// The products of pairs and what is behind them, computed; nothing where they are not kept.
+fn formed(gram: Gram<'_>, isa: Isa) -> &[Pack] {
+    let Gram { tokens, n, d, lanes, products } = gram;
+    if !products.is_empty() {
+        dispatch(Gram { tokens, n, d, lanes, products: &mut *products }, isa);
+    }
+    products
 }
 
 /// κ of a head, times what the scores are multiplied by besides.

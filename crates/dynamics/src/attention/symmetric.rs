@@ -2,7 +2,8 @@
 //!
 //! `S_i = Σ_j e^{κ⟨x_i,x_j⟩ − shift} v_j`, κ = βb. For SA, b ≥ 0, the shift is κ, the largest score on the sphere:
 //! `e^{β(⟨x,y⟩−1)}`, the self weight is 1, and Z ≥ 1. Every sum runs over j = 1, …, n in order, the self term
-//! in its place: rows above a block of [`ROWS`] are added as the blocks before it scatter to them.
+//! in its place: rows above a block of [`ROWS`] are added as the blocks before it scatter to them. Scratch is kept as registers
+//! side by side, values and sums in tiles of a few coordinates, so that what the inner loops touch stays in the nearest cache.
 #![allow(clippy::needless_range_loop, reason = "index loops over registers, unrolled whole")]
 #![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
 
@@ -13,7 +14,7 @@ use super::{Scratch, Weighting};
 use crate::simd::{EXP_OVERFLOW, Kernel, Lanes, Pack, exps_below_overflow, groups};
 
 /// Exponentials taken together.
-const TOGETHER: usize = 4;
+pub(super) const TOGETHER: usize = 6;
 
 /// One head. All slices are of packs. `CAUSAL`: the mask.
 pub(crate) struct Symmetric<'a, W, const CAUSAL: bool> {
@@ -46,41 +47,99 @@ impl<W: Weighting, const CAUSAL: bool> Kernel for Symmetric<'_, W, CAUSAL> {
     #[inline(always)]
     fn run<L: Lanes<Scalar = f64>>(mut self) {
         for group in groups::<L>(self.lanes) {
-            for pack in self.scratch.sums.iter_mut().chain(&mut self.scratch.moments) {
-                L::splat(0.0).store(pack, group);
-            }
-            for first in (0..self.n).step_by(ROWS) {
-                let end = self.n.min(first + ROWS);
+            self.take_in::<L>(group);
+            let rows = rows_together(self.n);
+            for first in (0..self.n).step_by(rows) {
+                let end = self.n.min(first + rows);
                 for i in first..end {
-                    self.weigh_row::<L>(i, i - first, group);
+                    self.weigh_row::<L>(first, i, group);
                 }
-                match end - first {
-                    1 => self.gather_rows::<L, 1>(first, group),
-                    2 => self.gather_rows::<L, 2>(first, group),
-                    3 => self.gather_rows::<L, 3>(first, group),
-                    _ => self.gather_rows::<L, ROWS>(first, group),
-                }
+                self.gather_rows::<L>(first, end);
             }
             self.divide::<L>(group);
         }
     }
 }
 
+/// Rows whose weights are kept at a time: a few thousand numbers, that stay in the nearest cache while the coordinates of the
+/// values go by in tiles.
+pub(super) fn rows_together(n: usize) -> usize {
+    (KEPT / n / ROWS * ROWS).max(ROWS)
+}
+
+/// Registers of weights kept at a time, where n allows it.
+const KEPT: usize = 512;
+
+/// Coordinates taken together: ROWS × TILE sums, as many as 16 registers hold beside their operands.
+const TILE: usize = 3;
+
+/// Runs `$body` for every tile of d coordinates: `$at` is where the tile stands in the transposed values, `$k` its first
+/// coordinate, `C` its width.
+macro_rules! for_each_tile {
+    ($n:expr, $d:expr, |$at:ident, $k:ident, $width:ident| $body:expr) => {{
+        let (n, d) = ($n, $d);
+        let mut $k = 0;
+        while $k + TILE <= d {
+            const $width: usize = TILE;
+            let $at = n * $k;
+            $body;
+            $k += TILE;
+        }
+        let $at = n * $k;
+        match d - $k {
+            2 => {
+                const $width: usize = 2;
+                $body;
+            }
+            1 => {
+                const $width: usize = 1;
+                $body;
+            }
+            _ => {}
+        }
+    }};
+}
+
 impl<W: Weighting, const CAUSAL: bool> Symmetric<'_, W, CAUSAL> {
-    /// The weights w_ij, j ≥ i, into column `row` of the scratch; both ends' shares into the sums.
+    /// The values tile by tile (`[tile][token][coordinate]`), and sums and moments of zero.
     #[inline(always)]
-    fn weigh_row<L: Lanes<Scalar = f64>>(&mut self, i: usize, row: usize, group: usize) {
+    fn take_in<L: Lanes<Scalar = f64>>(&mut self, group: usize) {
+        let (n, d) = (self.n, self.d);
+        let Scratch { sums, moments, tiles, .. } = &mut *self.scratch;
+        for register in L::registers_mut(sums)[..n].iter_mut().chain(&mut L::registers_mut(moments)[..n * d])
+        {
+            *register = L::splat(0.0);
+        }
+        let (values, tiles) = (&self.values[..n * d], &mut L::registers_mut(tiles)[..n * d]);
+        for_each_tile!(n, d, |at, k, C| {
+            let tile = tiles[at..at + n * C].chunks_exact_mut(C);
+            for (value, registers) in values.chunks_exact(d).zip(tile) {
+                for (pack, register) in value[k..].iter().zip(registers) {
+                    *register = L::load(pack, group);
+                }
+            }
+        });
+    }
+
+    /// The weights w_ij, j ≥ i, into the panel of i's block (`[block][token − first][row]`, as `first` is the first row that is
+    /// kept); both ends' shares into the sums.
+    #[inline(always)]
+    fn weigh_row<L: Lanes<Scalar = f64>>(&mut self, first: usize, i: usize, group: usize) {
         let n = self.n;
         let kappa = L::load(self.kappa, group);
         let minus_shift = -L::load(self.shift, group);
         let start = row_start(n, i);
         let products = &self.products[start..start + n - i - 1];
-        let (own, weights) = self.scratch.weights[i * ROWS..n * ROWS].split_at_mut(ROWS);
-        let (own_sum, sums) = self.scratch.sums[i..n].split_at_mut(1);
+        let Scratch { weights, sums, .. } = &mut *self.scratch;
+        let row = (i - first) % ROWS;
+        let panel = panel(n, first, i - row);
+        let weights = &mut L::registers_mut(weights)[panel + (i - first) * ROWS..panel + (n - first) * ROWS];
+        let (own, weights) = weights.split_at_mut(ROWS);
+        let (own_sum, sums) = L::registers_mut(sums)[i..n].split_at_mut(1);
 
         let [self_weight] = exponentials(kappa, [L::splat(1.0)], minus_shift);
-        self_weight.store(&mut own[row], group);
-        let mut sum = L::load(&own_sum[0], group) + self_weight;
+        own[row] = self_weight;
+        let mut sum = own_sum[0] + self_weight;
         let mut products = products.chunks_exact(TOGETHER);
         let mut weights = weights.chunks_exact_mut(TOGETHER * ROWS);
         let mut sums = sums.chunks_exact_mut(TOGETHER);
@@ -93,7 +152,7 @@ impl<W: Weighting, const CAUSAL: bool> Symmetric<'_, W, CAUSAL> {
             sum = Self::weigh::<L, 1>(kappa, minus_shift, products, weights, sums, sum, row, group);
         }
         if W::SUMS {
-            sum.store(&mut own_sum[0], group);
+            own_sum[0] = sum;
         }
     }
 
@@ -104,8 +163,8 @@ impl<W: Weighting, const CAUSAL: bool> Symmetric<'_, W, CAUSAL> {
         kappa: L,
         minus_shift: L,
         products: &[Pack],
-        weights: &mut [Pack],
-        sums: &mut [Pack],
+        weights: &mut [L],
+        sums: &mut [L],
         mut sum: L,
         row: usize,
         group: usize,
@@ -117,9 +176,9 @@ impl<W: Weighting, const CAUSAL: bool> Symmetric<'_, W, CAUSAL> {
         }
         let values = exponentials(kappa, cosines, minus_shift);
         for j in 0..N {
-            values[j].store(&mut weights[j * ROWS + row % ROWS], group);
+            weights[j * ROWS + row % ROWS] = values[j];
             if W::SUMS {
-                (L::load(&sums[j], group) + values[j]).store(&mut sums[j], group);
+                sums[j] = sums[j] + values[j];
                 if !CAUSAL {
                     sum = sum + values[j];
                 }
@@ -128,95 +187,126 @@ impl<W: Weighting, const CAUSAL: bool> Symmetric<'_, W, CAUSAL> {
         sum
     }
 
-    /// The sums of the rows `first .. first + R`, and their share in all later rows'.
+    /// The sums of the rows `first .. end`, whose weights are there, and their share in all later rows'.
     #[inline(always)]
-    fn gather_rows<L: Lanes<Scalar = f64>, const R: usize>(&mut self, first: usize, group: usize) {
-        let mut k = 0;
-        while k + 2 <= self.d {
-            self.gather::<L, R, 2>(first, k, group);
-            k += 2;
-        }
-        if k < self.d {
-            self.gather::<L, R, 1>(first, k, group);
-        }
-    }
-
-    /// The same for the coordinates `k .. k + C`.
-    #[inline(always)]
-    fn gather<L: Lanes<Scalar = f64>, const R: usize, const C: usize>(
-        &mut self,
-        first: usize,
-        k: usize,
-        group: usize,
-    ) {
-        let (n, d) = (self.n, self.d);
-        let Scratch { weights, moments, .. } = &mut *self.scratch;
-        let mut sums = [[L::splat(0.0); C]; R];
-        let mut rows = [[L::splat(0.0); C]; R];
-        for r in 0..R {
-            for c in 0..C {
-                let at = (first + r) * d + k + c;
-                sums[r][c] = L::load(&moments[at], group);
-                rows[r][c] = L::load(&self.values[at], group);
-            }
-        }
-        // Inside the block, so that every row adds in the order of the tokens.
-        for r in 0..R {
-            for s in 0..R {
-                if (s == r && !self.self_term) || (s > r && CAUSAL) {
-                    continue;
-                }
-                let weight = L::load(&weights[(first + r.max(s)) * ROWS + r.min(s)], group);
-                for c in 0..C {
-                    sums[r][c] = weight.mul_add(rows[s][c], sums[r][c]);
+    fn gather_rows<L: Lanes<Scalar = f64>>(&mut self, first: usize, end: usize) {
+        let (n, d, self_term) = (self.n, self.d, self.self_term);
+        let Scratch { weights, moments, tiles, .. } = &mut *self.scratch;
+        let (weights, tiles, moments) =
+            (L::registers(weights), L::registers(tiles), L::registers_mut(moments));
+        for_each_tile!(n, d, |at, k, C| {
+            let values = &tiles[at..at + n * C];
+            let moments = &mut moments[at..at + n * C];
+            for block in (first..end).step_by(ROWS) {
+                // From the block's first row on.
+                let panel = panel(n, first, block);
+                let weights = &weights[panel + (block - first) * ROWS..panel + (n - first) * ROWS];
+                let (values, moments) = (&values[block * C..], &mut moments[block * C..]);
+                match end - block {
+                    1 => gather::<L, 1, C, CAUSAL>(weights, values, moments, self_term),
+                    2 => gather::<L, 2, C, CAUSAL>(weights, values, moments, self_term),
+                    3 => gather::<L, 3, C, CAUSAL>(weights, values, moments, self_term),
+                    _ => gather::<L, ROWS, C, CAUSAL>(weights, values, moments, self_term),
                 }
             }
-        }
-        let later = first + R;
-        let values = self.values[later * d..n * d].chunks_exact(d);
-        let later_moments = moments[later * d..n * d].chunks_exact_mut(d);
-        let weights = weights[later * ROWS..n * ROWS].chunks_exact(ROWS);
-        for ((value, moment), weights) in values.zip(later_moments).zip(weights) {
-            let value = &value[k..k + C];
-            let moment = &mut moment[k..k + C];
-            let mut own = [L::splat(0.0); C];
-            let mut scattered = [L::splat(0.0); C];
-            for c in 0..C {
-                own[c] = L::load(&value[c], group);
-                scattered[c] = L::load(&moment[c], group);
-            }
-            for r in 0..R {
-                let weight = L::load(&weights[r], group);
-                for c in 0..C {
-                    scattered[c] = weight.mul_add(rows[r][c], scattered[c]);
-                    if !CAUSAL {
-                        sums[r][c] = weight.mul_add(own[c], sums[r][c]);
-                    }
-                }
-            }
-            for c in 0..C {
-                scattered[c].store(&mut moment[c], group);
-            }
-        }
-        for r in 0..R {
-            for c in 0..C {
-                sums[r][c].store(&mut moments[(first + r) * d + k + c], group);
-            }
-        }
+        });
     }
 
     /// A_i = (c / Z_i) S_i.
     #[inline(always)]
     fn divide<L: Lanes<Scalar = f64>>(&mut self, group: usize) {
+        let (n, d, add) = (self.n, self.d, self.add);
         let factor = L::load(self.factor, group);
-        let Scratch { sums, moments, .. } = &*self.scratch;
-        for (i, (moments, out)) in
-            moments.chunks_exact(self.d).zip(self.out.chunks_exact_mut(self.d)).enumerate()
-        {
-            let seen = if CAUSAL { i + 1 } else { self.n };
-            let sum = if W::SUMS { L::load(&sums[i], group) } else { L::splat(seen as f64) };
-            super::deliver(moments, factor / sum, self.add, out, group);
+        let Scratch { sums, moments, .. } = &mut *self.scratch;
+        for (i, sum) in L::registers_mut(sums)[..n].iter_mut().enumerate() {
+            let seen = if CAUSAL { i + 1 } else { n };
+            *sum = factor / if W::SUMS { *sum } else { L::splat(seen as f64) };
         }
+        let (coefficients, moments) = (&L::registers(sums)[..n], L::registers(moments));
+        let out = &mut self.out[..n * d];
+        for_each_tile!(n, d, |at, k, C| {
+            let tile = moments[at..at + n * C].chunks_exact(C);
+            for ((coefficient, moment), out) in coefficients.iter().zip(tile).zip(out.chunks_exact_mut(d)) {
+                for (moment, out) in moment.iter().zip(&mut out[k..]) {
+                    let result = if add {
+                        coefficient.mul_add(*moment, L::load(out, group))
+                    } else {
+                        *coefficient * *moment
+                    };
+                    result.store(out, group);
+                }
+            }
+        });
+    }
+}
+
+/// Where the panel of the block that starts with row `block` stands among the weights of the rows from `first` on.
+#[inline(always)]
+fn panel(n: usize, first: usize, block: usize) -> usize {
+    (block - first) * (n - first)
+}
+
+/// C coordinates of the sums of a block of R rows, and its share in all later ones. Weights, values and moments begin with the
+/// block's first row.
+#[inline(always)]
+fn gather<L: Lanes<Scalar = f64>, const R: usize, const C: usize, const CAUSAL: bool>(
+    weights: &[L],
+    values: &[L],
+    moments: &mut [L],
+    self_term: bool,
+) {
+    let (own_values, values) = values.split_at(R * C);
+    let (own_moments, moments) = moments.split_at_mut(R * C);
+    let (own_weights, weights) = weights.split_at(R * ROWS);
+    let mut sums = [[L::splat(0.0); C]; R];
+    for r in 0..R {
+        for c in 0..C {
+            sums[r][c] = own_moments[r * C + c];
+        }
+    }
+    // Inside the block, so that every row adds in the order of the tokens.
+    for r in 0..R {
+        for s in 0..R {
+            if (s == r && !self_term) || (s > r && CAUSAL) {
+                continue;
+            }
+            let weight = own_weights[r.max(s) * ROWS + r.min(s)];
+            for c in 0..C {
+                sums[r][c] = weight.mul_add(own_values[s * C + c], sums[r][c]);
+            }
+        }
+    }
+    if !CAUSAL {
+        for (value, weights) in values.chunks_exact(C).zip(weights.chunks_exact(ROWS)) {
+            for r in 0..R {
+                for c in 0..C {
+                    sums[r][c] = weights[r].mul_add(value[c], sums[r][c]);
+                }
+            }
+        }
+    }
+    for r in 0..R {
+        for c in 0..C {
+            own_moments[r * C + c] = sums[r][c];
+        }
+    }
+    // Apart from the loop above: both at once need more registers than there are.
+    let mut own = [[L::splat(0.0); C]; R];
+    for r in 0..R {
+        for c in 0..C {
+            own[r][c] = own_values[r * C + c];
+        }
+    }
+    for (moment, weights) in moments.chunks_exact_mut(C).zip(weights.chunks_exact(ROWS)) {
+        let mut scattered = [L::splat(0.0); C];
+        scattered.copy_from_slice(moment);
+        for r in 0..R {
+            let weight = weights[r];
+            for c in 0..C {
+                scattered[c] = weight.mul_add(own[r][c], scattered[c]);
+            }
+        }
+        moment.copy_from_slice(&scattered);
     }
 }
 

@@ -11,7 +11,7 @@ use std::arch::x86_64::*;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use super::lanes::{Lanes, sealed::Sealed};
-use super::{Kernel, Pack};
+use super::{Kernel, LANES, Pack};
 
 /// Runs `kernel` four lanes at a time.
 ///
@@ -22,7 +22,17 @@ pub unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<Avx2>()
 }
 
+/// No instruction at all, but one whose order is kept.
+#[inline]
+#[target_feature(enable = "avx")]
+fn pinned(mut value: __m256d) -> __m256d {
+    // SAFETY: a comment changes nothing.
+    unsafe { std::arch::asm!("/* {0} */", inout(ymm_reg) value, options(nomem, nostack, preserves_flags)) };
+    value
+}
+
 #[derive(Clone, Copy)]
+#[repr(transparent)]
 pub struct Avx2(__m256d);
 
 impl Sealed for Avx2 {}
@@ -45,8 +55,23 @@ impl Lanes for Avx2 {
         unsafe { _mm256_store_pd(pack.0.as_mut_ptr().add(4 * (group & 1)), self.0) }
     }
     #[inline(always)]
+    fn registers(packs: &[Pack]) -> &[Self] {
+        // SAFETY: a pack is 64 bytes of f64 at a multiple of 64: two registers of 32 bytes, of which any bits are valid.
+        unsafe { std::slice::from_raw_parts(packs.as_ptr().cast(), packs.len() * (LANES / Self::WIDTH)) }
+    }
+    #[inline(always)]
+    fn registers_mut(packs: &mut [Pack]) -> &mut [Self] {
+        let length = packs.len() * (LANES / Self::WIDTH);
+        // SAFETY: as above, and the packs are borrowed for as long.
+        unsafe { std::slice::from_raw_parts_mut(packs.as_mut_ptr().cast(), length) }
+    }
+    #[inline(always)]
     fn mul_add(self, factor: Self, summand: Self) -> Self {
         Self(unsafe { _mm256_fmadd_pd(self.0, factor.0, summand.0) })
+    }
+    #[inline(always)]
+    fn in_turn(self) -> Self {
+        Self(unsafe { pinned(self.0) })
     }
     #[inline(always)]
     fn sqrt(self) -> Self {
@@ -77,6 +102,10 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn select(mask: __m256d, yes: Self, no: Self) -> Self {
         Self(unsafe { _mm256_blendv_pd(no.0, yes.0, mask) })
+    }
+    #[inline(always)]
+    fn zero_where(self, mask: __m256d) -> Self {
+        Self(unsafe { _mm256_andnot_pd(mask, self.0) })
     }
     #[inline(always)]
     fn bits(mask: __m256d) -> u8 {

@@ -11,7 +11,7 @@ use std::arch::x86_64::*;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use super::lanes::{Lanes, sealed::Sealed};
-use super::{Kernel, Pack};
+use super::{Kernel, LANES, Pack};
 
 /// Runs `kernel` eight lanes at a time.
 ///
@@ -22,7 +22,17 @@ pub unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<Avx512>()
 }
 
+/// No instruction at all, but one whose order is kept.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn pinned(mut value: __m512d) -> __m512d {
+    // SAFETY: a comment changes nothing.
+    unsafe { std::arch::asm!("/* {0} */", inout(zmm_reg) value, options(nomem, nostack, preserves_flags)) };
+    value
+}
+
 #[derive(Clone, Copy)]
+#[repr(transparent)]
 pub struct Avx512(__m512d);
 
 impl Sealed for Avx512 {}
@@ -45,8 +55,23 @@ impl Lanes for Avx512 {
         unsafe { _mm512_store_pd(pack.0.as_mut_ptr(), self.0) }
     }
     #[inline(always)]
+    fn registers(packs: &[Pack]) -> &[Self] {
+        // SAFETY: a pack is 64 bytes of f64 at a multiple of 64: one register, of which any bits are valid.
+        unsafe { std::slice::from_raw_parts(packs.as_ptr().cast(), packs.len() * (LANES / Self::WIDTH)) }
+    }
+    #[inline(always)]
+    fn registers_mut(packs: &mut [Pack]) -> &mut [Self] {
+        let length = packs.len() * (LANES / Self::WIDTH);
+        // SAFETY: as above, and the packs are borrowed for as long.
+        unsafe { std::slice::from_raw_parts_mut(packs.as_mut_ptr().cast(), length) }
+    }
+    #[inline(always)]
     fn mul_add(self, factor: Self, summand: Self) -> Self {
         Self(unsafe { _mm512_fmadd_pd(self.0, factor.0, summand.0) })
+    }
+    #[inline(always)]
+    fn in_turn(self) -> Self {
+        Self(unsafe { pinned(self.0) })
     }
     #[inline(always)]
     fn sqrt(self) -> Self {
@@ -75,6 +100,10 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn select(mask: __mmask8, yes: Self, no: Self) -> Self {
         Self(unsafe { _mm512_mask_blend_pd(mask, no.0, yes.0) })
+    }
+    #[inline(always)]
+    fn zero_where(self, mask: __mmask8) -> Self {
+        Self(unsafe { _mm512_maskz_mov_pd(!mask, self.0) })
     }
     #[inline(always)]
     fn bits(mask: __mmask8) -> u8 {

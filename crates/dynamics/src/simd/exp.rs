@@ -68,12 +68,12 @@ pub fn exps_below_overflow<L: Lanes<Scalar = f64>, const N: usize>(x: [L; N]) ->
     for coefficient in Q[..10].iter().rev() {
         let coefficient = L::splat(*coefficient);
         for i in 0..N {
-            q[i] = q[i].mul_add(r[i], coefficient);
+            q[i] = q[i].mul_add(r[i], coefficient).in_turn();
         }
     }
     for i in 0..N {
         let value = L::splat(1.0) + q[i].mul_add(r[i] * r[i], r[i]);
-        q[i] = L::select(L::less(x[i], L::splat(EXP_FLUSH)), L::splat(0.0), value.shift_exponent(rounded[i]));
+        q[i] = value.shift_exponent(rounded[i]).zero_where(L::less(x[i], L::splat(EXP_FLUSH)));
     }
     q
 }

@@ -36,9 +36,22 @@ pub trait Lanes:
     fn load(pack: &Pack, group: usize) -> Self;
     /// Writes lanes `group·WIDTH ..` of a pack.
     fn store(self, pack: &mut Pack, group: usize);
+    /// Packs as the registers they are made of: group g of pack p is number `p·(LANES/WIDTH) + g`. Scratch that only one
+    /// group at a time needs is kept as registers side by side: half the memory of packs where WIDTH is half of LANES.
+    #[must_use]
+    fn registers(packs: &[Pack]) -> &[Self];
+    /// The same, to be written to.
+    #[must_use]
+    fn registers_mut(packs: &mut [Pack]) -> &mut [Self];
     /// `self · factor + summand`, rounded once.
     #[must_use]
     fn mul_add(self, factor: Self, summand: Self) -> Self;
+    /// The value itself, where the compiler is to keep the order in which the program asks for such values: chains of operations
+    /// that are written side by side then stay side by side, and hide each other's latency.
+    #[must_use]
+    fn in_turn(self) -> Self {
+        self
+    }
     /// Square root, correctly rounded.
     #[must_use]
     fn sqrt(self) -> Self;
@@ -60,6 +73,9 @@ pub trait Lanes:
     /// `yes` where the mask holds, else `no`.
     #[must_use]
     fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
+    /// 0 where the mask holds, else the value itself.
+    #[must_use]
+    fn zero_where(self, mask: Self::Mask) -> Self;
     /// The mask as bits, lane 0 lowest.
     #[must_use]
     fn bits(mask: Self::Mask) -> u8;

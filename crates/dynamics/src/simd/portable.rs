@@ -1,6 +1,7 @@
 //! Lanes in plain Rust: the reference, and the path of machines without AVX2. Correct rather than fast,
 //! since a fused multiply-add is a library call where the target has no instruction for it.
 #![allow(clippy::needless_range_loop, reason = "index loops over registers, unrolled whole")]
+#![allow(unsafe_code, reason = "packs seen as registers")]
 #![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
@@ -10,6 +11,7 @@ use super::{LANES, Pack};
 
 /// `W` lanes in an array.
 #[derive(Clone, Copy)]
+#[repr(transparent)]
 pub struct Portable<const W: usize>([f64; W]);
 
 impl<const W: usize> Portable<W> {
@@ -55,6 +57,17 @@ impl<const W: usize> Lanes for Portable<W> {
         pack.0[start..start + W].copy_from_slice(&self.0);
     }
     #[inline(always)]
+    fn registers(packs: &[Pack]) -> &[Self] {
+        // SAFETY: a pack is eight f64 side by side: 8/W arrays of W of them (W divides 8), and nothing else is in it.
+        unsafe { std::slice::from_raw_parts(packs.as_ptr().cast(), packs.len() * (LANES / Self::WIDTH)) }
+    }
+    #[inline(always)]
+    fn registers_mut(packs: &mut [Pack]) -> &mut [Self] {
+        let length = packs.len() * (LANES / Self::WIDTH);
+        // SAFETY: as above, and the packs are borrowed for as long.
+        unsafe { std::slice::from_raw_parts_mut(packs.as_mut_ptr().cast(), length) }
+    }
+    #[inline(always)]
     fn mul_add(self, factor: Self, summand: Self) -> Self {
         let mut result = self.0;
         for lane in 0..W {
@@ -95,6 +108,10 @@ impl<const W: usize> Lanes for Portable<W> {
             }
         }
         Self(result)
+    }
+    #[inline(always)]
+    fn zero_where(self, mask: [bool; W]) -> Self {
+        Self::select(mask, Self([0.0; W]), self)
     }
     #[inline(always)]
     fn bits(mask: [bool; W]) -> u8 {

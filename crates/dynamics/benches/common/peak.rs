@@ -1,0 +1,47 @@
+//! What a core can do at most: fused multiply-adds and nothing else.
+#![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use metasweep_dynamics::simd::{Isa, Kernel, Lanes, Pack, dispatch};
+
+/// Fused multiply-adds in independent chains, each a lane operation.
+struct Peak(u64);
+
+const CHAINS: usize = 12;
+
+impl Kernel for Peak {
+    /// Something that depends on every operation, and the number of lane operations.
+    type Output = (Pack, f64);
+
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = f64>>(self) -> (Pack, f64) {
+        let factor = L::splat(black_box(0.999));
+        let summand = L::splat(black_box(0.001));
+        let mut chains = [L::splat(black_box(1.0)); CHAINS];
+        for _ in 0..self.0 {
+            for chain in &mut chains {
+                *chain = chain.mul_add(factor, summand);
+            }
+        }
+        let mut sum = chains[0];
+        for chain in &chains[1..] {
+            sum = sum + *chain;
+        }
+        let mut result = Pack::ZERO;
+        sum.store(&mut result, 0);
+        (result, (self.0 * CHAINS as u64 * L::WIDTH as u64) as f64)
+    }
+}
+
+/// Fused multiply-adds a nanosecond: the best of so many runs of less than a millisecond, some of which have the core to themselves.
+pub fn peak(isa: Isa, runs: usize) -> f64 {
+    let run = || {
+        let start = Instant::now();
+        let (result, operations) = dispatch(Peak(100_000), isa);
+        black_box(result);
+        operations / start.elapsed().as_nanos() as f64
+    };
+    (0..runs).map(|_| run()).fold(0.0, f64::max)
+}
