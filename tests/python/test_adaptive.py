@@ -4,6 +4,7 @@
 """
 
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -91,23 +92,32 @@ def test_portable_instructions(tmp_path, run):
 
 
 def test_kills(tmp_path, run):
-    out, chance = tmp_path / "out", random.Random(7)
-    for kills in range(60):
+    """Killed at random instants of a run, at least three times; how long a run takes here is measured first."""
+    arguments = ["--threads", 2, "--chunk-replicas", 2]
+    started = time.monotonic()
+    metasweep("run", SWEEP, "--out", tmp_path / "whole", *arguments, timeout=900)
+    whole = time.monotonic() - started
+    out, chance, kills = tmp_path / "out", random.Random(7), 0
+    for _ in range(60):
         process = subprocess.Popen(
-            [binary(), "run", str(SWEEP), "--out", str(out), "--threads", "2", "--chunk-replicas", "2"],
+            [binary(), "run", str(SWEEP), "--out", str(out), *map(str, arguments)],
             env=environment(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         try:
-            process.wait(chance.uniform(0.05, 0.8))
-            break
+            process.wait(whole * chance.uniform(0.05, 0.5))
+            if kills >= 3:
+                break
+            # Finished before enough kills: once more from nothing.
+            shutil.rmtree(out)
+            kills = 0
         except subprocess.TimeoutExpired:
             process.send_signal(chance.choice([signal.SIGKILL, signal.SIGTERM]))
             process.wait()
-            time.sleep(0.01)
+            kills += 1
+    assert kills >= 3
     metasweep("run", SWEEP, "--out", out, "--threads", 2, timeout=900)
-    assert kills >= 1
     assert status(out)["state"] == "complete"
     assert_same_files(out, run)
 
