@@ -45,7 +45,7 @@ def law(dataset: Dataset) -> tuple[str, list[str]]:
             f"| {d} | {n} | {beta:g} | {values.mean():.3f} | ± {half / abs(values.mean()):.1%} | {values.max() / np.log(10):.1f} | "
             f"{np.mean(off):+.3f} ± {TWO_SIDED * np.std(off, ddof=1) / np.sqrt(len(off)):.3f} |"
         )
-    lines += ["", f"The widest interval from β = 10 on: ± {widest:.1%}.", "", *lifetimes(dataset)]
+    lines += ["", f"The widest interval from β = 10 on: ± {widest:.1%}.", "", *lifetimes(dataset), "", *staircase(dataset)]
     return "Collapse times and lifetimes at any β", lines
 
 
@@ -63,6 +63,22 @@ def lifetimes(dataset: Dataset) -> list[str]:
     for (d, clusters), rows in means.sort("d", "clusters", descending=[False, True]).group_by(["d", "clusters"], maintain_order=True):
         found = dict(rows.select("beta", "ln").rows())
         lines.append(f"| {d} | {clusters} | " + " | ".join(f"{found[beta]:.2f}" if beta in found else "–" for beta in betas) + " |")
+    return lines
+
+
+def staircase(dataset: Dataset) -> list[str]:
+    """The energy of one replica, plateau by plateau."""
+    n, d, beta = 32, 2, 50.0
+    rows = dataset.table("plateaus").filter(pl.col("n") == n, pl.col("d") == d, pl.col("beta") == beta, pl.col("replica") == 0)
+    rows = rows.sort("plateau").select("from", "until", "clusters", "closest_cosine", "energy").collect()
+    lines = [
+        f"The staircase of one replica's energy (d = {d}, n = {n}, β = {beta:g}, replica 0): its plateaus, {rows.height} of them:",
+        "",
+        "| from | until | clusters | closest cosine | energy |",
+        "|---|---|---|---|---|",
+    ]
+    for start, until, clusters, closest, energy in rows.rows():
+        lines.append(f"| {start:.3g} | {until:.3g} | {clusters} | {'–' if closest is None else f'{closest:.4f}'} | {energy:.6g} |")
     return lines
 
 

@@ -1,0 +1,143 @@
+"""Threads, oversubscribed ranks, and the cost model over all sweep files of the repository; called by `benches/scheduling/run`."""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import re
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+ROUNDS = 3
+#: A sweep file is run with as many replicas as are foretold to take so many seconds of one core, and left out above the second figure.
+SECONDS, TOO_LONG = 6.0, 120.0
+#: All dimensions, few β: mixed tasks, a quarter of a minute of one core.
+MIXED = ["--set", "beta=[1, 4, 9]", "--set", "replicas=256"]
+MPIRUN = ["mpirun", "--map-by", ":OVERSUBSCRIBE", "--bind-to", "none"]
+
+
+def spent(command, environment=None):
+    """Seconds on the wall and of the cores that a command takes."""
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL, env={**os.environ, **(environment or {})})
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.perf_counter() - started, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def in_turns(forms):
+    """Seconds on the wall of each form of the same run, the forms taking turns."""
+    found = {name: [] for name in forms}
+    for number in range(ROUNDS):
+        for name, command in forms.items():
+            with tempfile.TemporaryDirectory() as folder:
+                found[name].append(spent([*command, "--out", Path(folder) / "out"], ENVIRONMENT)[0])
+        print(f"round {number + 1} of {ROUNDS} done", file=sys.stderr)
+    return found
+
+
+#: Root in a container, and a shared-memory transport that needs no network.
+ENVIRONMENT = {
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "OMPI_MCA_pml": "ob1",
+    "OMPI_MCA_btl": "self,vader",
+    "OMPI_MCA_rmaps_base_oversubscribe": "1",
+}
+
+
+def ratio(above, below):
+    """Median of the rounds' ratios, with the quartiles."""
+    low, middle, high = statistics.quantiles([a / b for a, b in zip(above, below)], n=4, method="inclusive")
+    return f"{middle:.3f} ({low:.3f}–{high:.3f})"
+
+
+def foretold(binary, sweep, replicas):
+    """Core-seconds that `plan` says, after timing kernels on this machine."""
+    text = subprocess.run([binary, "plan", sweep, "--json", "--set", f"replicas={replicas}"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return 3600 * json.loads(text)["core_hours"]
+
+
+def catalogue(binary):
+    """Foretold and taken core-seconds of each sweep file."""
+    lines, left_out = [], []
+    for path in sorted((ROOT / "sweeps").glob("*.toml")):
+        most = tomllib.loads(path.read_text(encoding="utf-8"))["replicas"]
+        replicas = min(most, 8)
+        expected = foretold(binary, path, replicas)
+        while replicas < most and expected < SECONDS:
+            replicas = min(most, max(2 * replicas, int(replicas * SECONDS / max(expected, 1e-3)) // 8 * 8))
+            expected = foretold(binary, path, replicas)
+        if expected > TOO_LONG:
+            left_out.append(f"`{path.stem}` ({expected:.0f} s foretold for {replicas} replicas)")
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            taken = spent([binary, "-q", "run", path, "--threads", 1, "--set", f"replicas={replicas}", "--out", Path(folder) / "out"])[1]
+        lines.append((path.stem, replicas, expected, taken))
+        print(f"{path.stem}: {expected:.2f} s foretold, {taken:.2f} s taken", file=sys.stderr)
+    return lines, left_out
+
+
+def page(binary):
+    run = [binary, "-q", "run", ROOT / "sweeps/p0-fig2.toml", *MIXED]
+    threads = in_turns({"one": [*run, "--threads", 1], "two": [*run, "--threads", 2]})
+    ranks = in_turns({"ranks": [*MPIRUN, "-n", 4, *run, "--threads", 1], "threads": [*run, "--threads", 2]})
+    lines, left_out = catalogue(binary)
+    ratios = [expected / taken for _, _, expected, taken in lines]
+    within = sum(0.5 <= one <= 2 for one in ratios)
+    rows = "\n".join(f"| {name} | {replicas} | {expected:.2f} | {taken:.2f} | {expected / taken:.2f} |" for name, replicas, expected, taken in lines)
+    missing = f"\nLeft out, too long: {', '.join(left_out)}.\n" if left_out else ""
+    processor = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+    return f"""# Scheduling
+
+Written by `benches/scheduling/run` (see benches/README.md); no figure here was typed in.
+
+{datetime.date.today().isoformat()} · {processor.group(1) if processor else platform.machine()}, {os.cpu_count()} cores.
+
+## Threads and ranks
+
+`sweeps/p0-fig2.toml` with {' '.join(MIXED[1::2])}: all dimensions, from the start of the binary to the last Parquet file; the forms
+take turns, {ROUNDS} rounds; median of the ratios, quartiles in brackets.
+
+| what | ratio of the times |
+|---|---|
+| one thread to two | {ratio(threads["one"], threads["two"])} |
+| four ranks of one thread on {os.cpu_count()} cores, under mpirun, to one process with two threads | {ratio(ranks["ranks"], ranks["threads"])} |
+
+## The cost model
+
+What `metasweep plan` says (after timing kernels for two seconds) and what one thread took, core-seconds, start-up and files included:
+each sweep file of the repository with as many replicas as take some {SECONDS:.0f} seconds.
+
+| sweep | replicas | foretold | taken | ratio |
+|---|---|---|---|---|
+{rows}
+
+{within} of {len(ratios)} within a factor of two; the furthest are {min(ratios):.2f} and {max(ratios):.2f}.
+{missing}
+While a sweep runs, what its tasks really take corrects what the others are expected to, by cell; for scheduling only.
+"""
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="benches/scheduling/run")
+    parser.add_argument("binary", type=Path)
+    parser.add_argument("--dry-run", action="store_true", help="print the page instead of writing it")
+    options = parser.parse_args()
+    text = page(options.binary.resolve())
+    if options.dry_run:
+        print(text)
+    else:
+        (ROOT / "docs/scheduling.md").write_text(text, encoding="utf-8")
+        print("written: docs/scheduling.md", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
