@@ -8,7 +8,9 @@
 use metasweep_dynamics::simd::{Isa, Kernel, LANES, Lanes, Pack, dispatch};
 use serde::{Deserialize, Serialize};
 
+use crate::bit_rows::{self, BitRows};
 use crate::pairs::{Pairs, Tokens};
+use crate::partition::Partition;
 use crate::scene::{LaneMask, lanes_of};
 
 /// Pairs a word holds: a byte each, a bit a lane.
@@ -108,6 +110,34 @@ impl Adjacency {
     #[must_use]
     pub fn count(&self, lane: usize) -> u64 {
         self.words.iter().map(|word| u64::from((word >> lane & FIRST_LANE).count_ones())).sum()
+    }
+
+    /// The clusters of one lane: what close pairs connect.
+    #[must_use]
+    pub fn partition(&self, n: usize, lane: usize) -> Partition {
+        if n <= bit_rows::MOST {
+            Partition::of_parts(n, self.bit_rows(n, lane).components().sets())
+        } else {
+            Partition::components(n, self.pairs(n, lane))
+        }
+    }
+
+    /// How many clusters there are in one lane.
+    #[must_use]
+    pub fn clusters(&self, n: usize, lane: usize) -> u32 {
+        if n <= bit_rows::MOST {
+            self.bit_rows(n, lane).components().sets().len() as u32
+        } else {
+            Partition::components(n, self.pairs(n, lane)).clusters()
+        }
+    }
+
+    /// The graph of close pairs of one lane; n ≤ [`bit_rows::MOST`].
+    fn bit_rows(&self, n: usize, lane: usize) -> BitRows {
+        // The product moves the lowest bit of byte k to bit 56 + k.
+        let eight =
+            |word: &u64| ((word >> lane & FIRST_LANE).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8;
+        BitRows::new(n, self.words.iter().map(eight))
     }
 
     /// The close pairs (i, j), i < j, of one lane, in packed order.
@@ -236,7 +266,7 @@ mod tests {
 
     #[test]
     fn pairs_come_back_as_they_went_in() {
-        for n in [1, 2, 3, 12, 13, 40] {
+        for n in [1, 2, 3, 12, 13, 40, 64, 65] {
             let all: Vec<_> = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j))).collect();
             let some: Vec<_> = all.iter().copied().filter(|(i, j)| (i * 7 + j * 3) % 5 == 0).collect();
             for wanted in [all, some] {
@@ -245,6 +275,10 @@ mod tests {
                 assert_eq!(adjacency.pairs(n, 3).collect::<Vec<_>>(), wanted);
                 assert_eq!(adjacency.count(3), wanted.len() as u64);
                 assert_eq!(adjacency.count(2), 0);
+                let edge_by_edge = Partition::components(n, wanted.iter().copied());
+                assert_eq!(adjacency.partition(n, 3), edge_by_edge);
+                assert_eq!(adjacency.clusters(n, 3), edge_by_edge.clusters());
+                assert_eq!(adjacency.clusters(n, 2), n as u32);
             }
         }
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::adjacency::Adjacency;
 use crate::observables::{Observable, threshold_rank};
 use crate::pairs::{Pairs, Tokens};
-use crate::partition::{Joining, Partition};
+use crate::partition::Joining;
 use crate::scene::{LaneMask, lanes_of};
 use crate::watch::Watch;
 
@@ -69,7 +69,7 @@ impl Levels {
         for level in &mut self.deltas {
             let changed = level.adjacency.update(gram, isa);
             for lane in lanes_of(changed & lanes) {
-                level.clusters[lane] = Partition::components(n, level.adjacency.pairs(n, lane)).clusters();
+                level.clusters[lane] = level.adjacency.clusters(n, lane);
             }
         }
     }

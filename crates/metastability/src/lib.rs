@@ -85,6 +85,7 @@
 
 pub mod adjacency;
 pub mod apart;
+pub mod bit_rows;
 pub mod clock;
 pub mod collapse;
 pub mod cosines;

@@ -29,6 +29,20 @@ impl Partition {
         Self { labels, clusters }
     }
 
+    /// The partition with these parts, disjoint sets of tokens as bits, which make up n ≤ 64 tokens.
+    #[must_use]
+    pub fn of_parts(n: usize, parts: &[u64]) -> Self {
+        let mut labels = vec![0; n];
+        for part in parts {
+            let (smallest, mut rest) = (part.trailing_zeros(), *part);
+            while rest != 0 {
+                labels[rest.trailing_zeros() as usize] = smallest;
+                rest &= rest - 1;
+            }
+        }
+        Self { labels, clusters: parts.len() as u32 }
+    }
+
     /// Number of clusters.
     #[must_use]
     pub fn clusters(&self) -> u32 {

@@ -125,15 +125,15 @@ impl Tracker {
         };
         let state = &mut self.lanes[lane];
         if changed.low {
-            state.low = Partition::components(n, self.low.pairs(n, lane));
+            state.low = self.low.partition(n, lane);
         }
         if let Some(held) = self.held.as_ref().filter(|_| changed.low || changed.held) {
             state.merges.observe(watch, &step, &|| self.low.pairs(n, lane), held.pairs(n, lane));
         }
         if changed.high || changed.low {
-            // The partition at δ_lo refines that at δ_hi: they agree unless a pair within δ_hi is apart in it.
+            // The partition at δ_lo refines that at δ_hi: they agree if they have as many clusters.
             let low = &state.low;
-            let resolved = self.high.pairs(n, lane).all(|(i, j)| low.together(i, j));
+            let resolved = self.high.clusters(n, lane) == low.clusters();
             if let Some(from) = state.plateaus.observe(watch, &step, low, resolved, energy) {
                 state.merges.begin(low, from);
             }

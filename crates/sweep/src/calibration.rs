@@ -43,7 +43,8 @@ impl Calibration {
         let sampled =
             time(32, 2, "identity", &["clusters", "pair_fraction", "mean_cosine", "energy"], isa, each);
         if let (Some(flat), Some(wide)) = (flat, wide) {
-            let (narrow, broad) = (flat.step / pairs(32.0), wide.step / pairs(32.0));
+            let (narrow, broad) =
+                ((flat.step - costs.evaluation) / pairs(32.0), (wide.step - costs.evaluation) / pairs(32.0));
             costs.pair_coordinate = at_least((broad - narrow) / 14.0, costs.pair_coordinate);
             costs.pair = at_least(narrow - 2.0 * costs.pair_coordinate, costs.pair);
             costs.observed_pair = at_least(flat.observe / pairs(32.0), costs.observed_pair);

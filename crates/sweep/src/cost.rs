@@ -15,6 +15,8 @@ use crate::sweep::{Observe, Sweep};
 /// Seconds of one core for the pieces of work that a replica consists of.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Costs {
+    /// An evaluation, besides its pairs: what small systems consist of.
+    pub evaluation: f64,
     /// A pair of tokens in one evaluation, besides its coordinates: exponential, weights.
     pub pair: f64,
     /// A coordinate of a pair of tokens in one evaluation.
@@ -31,6 +33,10 @@ pub struct Costs {
     pub sampled_pair: f64,
     /// A number drawn at the start.
     pub drawn_number: f64,
+    /// A matrix exponential, for each of the d³ products of a matrix with itself: where tokens are rescaled by e^{tV}.
+    pub exponential_entry: f64,
+    /// A coordinate of a pair of tokens made orthogonal at the start.
+    pub frame_entry: f64,
     /// A replica, whatever it is.
     pub replica: f64,
 }
@@ -39,6 +45,7 @@ impl Default for Costs {
     /// About those of a core with AVX2 at 3 GHz; [`crate::calibration`] measures them.
     fn default() -> Self {
         Costs {
+            evaluation: 150e-9,
             pair: 0.9e-9,
             pair_coordinate: 0.14e-9,
             matrix_entry: 0.1e-9,
@@ -47,6 +54,8 @@ impl Default for Costs {
             adaptive_step: 6e-6,
             sampled_pair: 0.3e-9,
             drawn_number: 20e-9,
+            exponential_entry: 15e-9,
+            frame_entry: 3e-9,
             replica: 5e-6,
         }
     }
@@ -77,7 +86,7 @@ impl Costs {
         // Powers, moments, three sums: some twelve operations on a number.
         let of_orders = |orders: usize| 12.0 * n * orders as f64 * self.pair_coordinate;
         let sums = series::orders(cell).map_or(direct, of_orders);
-        let evaluation = sums + full_matrices * n * d * d * self.matrix_entry;
+        let evaluation = self.evaluation + sums + full_matrices * n * d * d * self.matrix_entry;
         let evaluations = match model.integrator {
             Integrator::ProjectedEuler | Integrator::Discrete { .. } => 1.0,
             Integrator::Rk4 => 4.0,
@@ -88,7 +97,8 @@ impl Costs {
         let watched = observe.plateaus || observe.merges || cell.is_adaptive();
         let observed = if tiled && !watched { 2.0 * n } else { pairs };
         let besides = if cell.is_adaptive() { self.adaptive_step } else { 0.0 };
-        let step = evaluations * evaluation + observed * self.observed_pair + besides;
+        let step =
+            evaluations * evaluation + observed * self.observed_pair + besides + self.exponentials(cell);
         let observables: f64 = observe.series.iter().map(|observable| weight(*observable, n, observe)).sum();
         let samples = cell.sample.len() as f64 * pairs * self.sampled_pair * observables;
         // Two numbers a step and coordinate: docs/determinism.md.
@@ -98,7 +108,32 @@ impl Costs {
         // Each merge is looked for between two states, halfway and again.
         let merges =
             if model.integrator == Integrator::Multiscale { n * pairs * self.located_pair } else { 0.0 };
-        self.replica + drawn + cell.steps() as f64 * (step + noise + layers) + merges + samples
+        self.replica
+            + drawn
+            + self.frame(cell)
+            + cell.steps() as f64 * (step + noise + layers)
+            + merges
+            + samples
+    }
+
+    /// Seconds of the matrix exponentials of one step: one for each time at which the step evaluates.
+    fn exponentials(&self, cell: &Cell) -> f64 {
+        if cell.text("geometry") != "rescaled" || !is_full(cell.text("value")) {
+            return 0.0;
+        }
+        let times = if cell.text("integrator") == "rk4" { 2.0 } else { 1.0 };
+        times * libm::pow(cell.d() as f64, 3.0) * self.exponential_entry
+    }
+
+    /// Seconds of the initial frame, where tokens are made of an orthonormal one.
+    fn frame(&self, cell: &Cell) -> f64 {
+        let initial = cell.text("initial");
+        let is_framed = initial.starts_with("orthonormal") || initial.starts_with("equiangular");
+        if !is_framed || cell.text("geometry") == "equiangular" {
+            return 0.0;
+        }
+        let (n, d) = (cell.n() as f64, cell.d() as f64);
+        n * n * d * self.frame_entry
     }
 
     /// Seconds of the whole sweep.
