@@ -4,8 +4,6 @@ import argparse
 import datetime
 import json
 import os
-import platform
-import re
 import resource
 import statistics
 import subprocess
@@ -16,11 +14,15 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "benches"))
+
+import machine
+
 ROUNDS = 3
 #: A sweep file is run with as many replicas as are foretold to take so many seconds of one core, and left out above the second figure.
 SECONDS, TOO_LONG = 6.0, 120.0
-#: All dimensions, few β: mixed tasks, a quarter of a minute of one core.
-MIXED = ["--set", "beta=[1, 4, 9]", "--set", "replicas=256"]
+#: All dimensions, few β: mixed tasks, half a minute of one core.
+MIXED = ["--set", "beta=[1, 4, 9]"]
 MPIRUN = ["mpirun", "--map-by", ":OVERSUBSCRIBE", "--bind-to", "none"]
 
 
@@ -69,8 +71,7 @@ def catalogue(binary):
     """Foretold and taken core-seconds of each sweep file."""
     lines, left_out = [], []
     with tempfile.TemporaryDirectory() as folder:
-        least = [binary, "-q", "run", ROOT / "sweeps/p1-fig5.toml", "--threads", 1, "--set", "replicas=1", "--set", "time.horizon=0.1"]
-        least += ["--set", "time.sample=[0, 0.1]"]
+        least = [binary, "-q", "run", ROOT / "sweeps/quickstart.toml", "--threads", 1, "--set", "replicas=1", "--set", "beta=1", "--set", "d=2"]
         start_up = statistics.median(spent([*least, "--out", Path(folder) / str(number)])[1] for number in range(5))
     for path in sorted((ROOT / "sweeps").glob("*.toml")):
         most = tomllib.loads(path.read_text(encoding="utf-8"))["replicas"]
@@ -90,35 +91,37 @@ def catalogue(binary):
 
 
 def page(binary):
+    """The page, and the share of the machine that others took."""
+    watch = machine.Watch()
     run = [binary, "-q", "run", ROOT / "sweeps/p0-fig2.toml", *MIXED]
     threads = in_turns({"one": [*run, "--threads", 1], "two": [*run, "--threads", 2]})
-    ranks = in_turns({"ranks": [*MPIRUN, "-n", 4, *run, "--threads", 1], "threads": [*run, "--threads", 2]})
+    ranks = in_turns({"four": [*MPIRUN, "-n", 4, *run, "--threads", 1], "one": [*MPIRUN, "-n", 1, *run, "--threads", 2]})
     lines, left_out, start_up = catalogue(binary)
     ratios = [expected / taken for _, _, expected, taken in lines]
     within = sum(0.5 <= one <= 2 for one in ratios)
     rows = "\n".join(f"| {name} | {replicas} | {expected:.2f} | {taken:.2f} | {expected / taken:.2f} |" for name, replicas, expected, taken in lines)
     missing = f"\nLeft out, too long: {', '.join(left_out)}.\n" if left_out else ""
-    processor = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
-    return f"""# Scheduling
+    about, others = machine.describe(), watch.share_of_others()
+    text = f"""# Scheduling
 
 Written by `benches/scheduling/run` (see benches/README.md); no figure here was typed in.
 
-{datetime.date.today().isoformat()} · {processor.group(1) if processor else platform.machine()}, {os.cpu_count()} cores.
+{datetime.date.today().isoformat()} · {about['processor']}, {about['cores']} cores · {about['system']}. Other processes took {100 * others:.1f}% of the machine meanwhile.
 
 ## Threads and ranks
 
-`sweeps/p0-fig2.toml` with {' '.join(MIXED[1::2])}: all dimensions, from the start of the binary to the last Parquet file; the forms
+`sweeps/p0-fig2.toml` with `--set {MIXED[1]}`: all dimensions, from the start of the binary to the last Parquet file; the forms
 take turns, {ROUNDS} rounds; median of the ratios, quartiles in brackets.
 
 | what | ratio of the times |
 |---|---|
 | one thread to two | {ratio(threads["one"], threads["two"])} |
-| four ranks of one thread on {os.cpu_count()} cores, under mpirun, to one process with two threads | {ratio(ranks["ranks"], ranks["threads"])} |
+| four ranks of one thread on {about['cores']} cores to one rank with two threads, both under mpirun | {ratio(ranks["four"], ranks["one"])} |
 
 ## The cost model
 
 What `metasweep plan` says (after timing kernels for two seconds) and what one thread took, core-seconds, less the {start_up:.2f} s that
-a run of one replica and one step takes: each sweep file of the repository with as many replicas as take some {SECONDS:.0f} seconds.
+a run of one replica on the circle takes: each sweep file of the repository with as many replicas as take some {SECONDS:.0f} seconds.
 
 | sweep | replicas | foretold | taken | ratio |
 |---|---|---|---|---|
@@ -128,6 +131,7 @@ a run of one replica and one step takes: each sweep file of the repository with 
 {missing}
 While a sweep runs, what its tasks really take corrects what the others are expected to, by cell; for scheduling only.
 """
+    return text, others
 
 
 def main():
@@ -135,12 +139,11 @@ def main():
     parser.add_argument("binary", type=Path)
     parser.add_argument("--dry-run", action="store_true", help="print the page instead of writing it")
     options = parser.parse_args()
-    text = page(options.binary.resolve())
+    text, others = page(options.binary.resolve())
     if options.dry_run:
         print(text)
     else:
-        (ROOT / "docs/scheduling.md").write_text(text, encoding="utf-8")
-        print("written: docs/scheduling.md", file=sys.stderr)
+        machine.write(ROOT / "docs/scheduling.md", text, others)
 
 
 if __name__ == "__main__":

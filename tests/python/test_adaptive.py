@@ -106,7 +106,7 @@ def test_kills(tmp_path, run):
             stderr=subprocess.DEVNULL,
         )
         try:
-            process.wait(whole * chance.uniform(0.05, 0.5))
+            assert process.wait(whole * chance.uniform(0.05, 0.5)) == 0
             if kills >= 3:
                 break
             # Finished before enough kills: once more from nothing.

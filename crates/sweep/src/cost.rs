@@ -99,8 +99,13 @@ impl Costs {
         let besides = if cell.is_adaptive() { self.adaptive_step } else { 0.0 };
         let step =
             evaluations * evaluation + observed * self.observed_pair + besides + self.exponentials(cell);
-        let observables: f64 = observe.series.iter().map(|observable| weight(*observable, n, observe)).sum();
-        let samples = cell.sample.len() as f64 * pairs * self.sampled_pair * observables;
+        let weighed = |observable: Observable| weight(observable, n, tiled, observe);
+        let observables: f64 = observe.series.iter().map(|observable| weighed(*observable)).sum();
+        // Of the last state energy, smallest cosine and clusters are always asked for.
+        let last =
+            weighed(Observable::Energy) + weighed(Observable::MinCosine) + weighed(Observable::Clusters);
+        let looks = cell.sample.len() as f64 * observables + last;
+        let samples = looks * pairs * self.sampled_pair;
         // Two numbers a step and coordinate: docs/determinism.md.
         let noise = if cell.get("kappa").number().is_some() { 2.0 * n * d * self.drawn_number } else { 0.0 };
         let layers = if model.layered { full_matrices * d * d * self.drawn_number } else { 0.0 };
@@ -175,14 +180,15 @@ pub(crate) fn adaptive_steps(cell: &Cell) -> f64 {
     (0.05 * root * horizon.max(1.0) * fastest).clamp(1.0, 1e15)
 }
 
-/// How much dearer than one look at each pair an observable is.
-fn weight(observable: Observable, n: f64, observe: &Observe) -> f64 {
+/// How much dearer than one look at each pair an observable is; `tiled`: pairs are formed one by one.
+fn weight(observable: Observable, n: f64, tiled: bool, observe: &Observe) -> f64 {
     let thresholds = if observable.depends_on_delta() { observe.suffixes.len() as f64 } else { 1.0 };
     thresholds
         * match observable {
             // Eigenvalues and ranks take n³ operations.
             Observable::SpanDimension | Observable::ThresholdRank => n,
             Observable::AttentionRank => 6.0 * n,
+            Observable::Energy if tiled => 16.0,
             Observable::Energy | Observable::Leaders => 4.0,
             Observable::RenyiDrift | Observable::CapturedFraction => 6.0,
             _ => 1.0,

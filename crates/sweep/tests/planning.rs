@@ -142,6 +142,9 @@ fn a_calibration_is_positive_and_reads_back() {
         costs.observed_pair,
         costs.sampled_pair,
         costs.drawn_number,
+        costs.evaluation,
+        costs.exponential_entry,
+        costs.frame_entry,
     ] {
         assert!(cost > 0.0 && cost < 1e-3, "{costs:?}");
     }

@@ -1,10 +1,10 @@
 //! Which parameters go together: what is refused, and the mathematical reason.
 //!
 //! Each parameter alone is checked by its [registry](crate::registry) entry; here stand the rules about several, all of them
-//! in [`RULES`]. A rule says of which keys it is, when a cell breaks it, and why no such system exists. docs/models.md prints the
+//! in [`rules`](fn@rules). A rule says of which keys it is, when a cell breaks it, and why no such system exists. docs/models.md prints the
 //! table. [`crate::resolve`] asks [`check`] of every cell.
 //!
-//! Adding one: an entry in [`RULES`], and a file in `tests/malformed` with its message, which `tests/combinations_table.rs`
+//! Adding one: an entry in `rules.rs` (of `multiscale`: in `multiscale.rs`), and a file in `tests/malformed` with its message, which `tests/combinations_table.rs`
 //! looks for. A cell is answered with the first rule that it breaks.
 
 use std::collections::BTreeMap;
@@ -14,9 +14,8 @@ use crate::diagnostic::{Place, Problem};
 use crate::grid::Point;
 
 mod conditions;
+mod multiscale;
 mod rules;
-
-pub use rules::RULES;
 
 /// The parameters of a cell, defaults included, by key.
 pub type Parameters = BTreeMap<String, Value>;
@@ -34,6 +33,11 @@ pub struct Rule {
     pub instead: &'static str,
 }
 
+/// All rules, in the order in which a cell is held to them.
+pub fn rules() -> impl Iterator<Item = &'static Rule> {
+    rules::RULES.iter().chain(multiscale::RULES)
+}
+
 /// A text parameter; empty where it is null.
 #[must_use]
 pub fn text<'a>(parameters: &'a Parameters, key: &str) -> &'a str {
@@ -49,7 +53,7 @@ pub fn name<'a>(parameters: &'a Parameters, key: &str) -> &'a str {
 /// The rule that a cell breaks, if it breaks one.
 #[must_use]
 pub fn broken(parameters: &Parameters) -> Option<&'static Rule> {
-    RULES.iter().find(|rule| (rule.broken)(parameters))
+    rules().find(|rule| (rule.broken)(parameters))
 }
 
 /// Refuses a cell that breaks a rule.

@@ -1,9 +1,14 @@
-"""What the measurement ran on, and how busy others kept it meanwhile."""
+"""What a measurement ran on, and how busy others kept it meanwhile; a page is written only if they left it alone."""
 
 import os
 import platform
 import resource
+import sys
 import time
+from pathlib import Path
+
+# Share of the machine that others may take before the figures are worth nothing.
+OTHERS_ALLOWED = 0.03
 
 
 def describe() -> dict:
@@ -46,3 +51,15 @@ class Watch:
         elapsed = time.monotonic() - self.began
         others = (_busy_seconds() - self.busy) - (_own_seconds() - self.own)
         return max(0.0, others / (elapsed * os.cpu_count()))
+
+
+def write(page: Path, text: str, others: float) -> None:
+    """Writes a page of figures; ends the program, with the text on stderr, if others took too much of the machine."""
+    if others > OTHERS_ALLOWED:
+        print(text, file=sys.stderr)
+        raise SystemExit(
+            f"Other processes took {100 * others:.1f}% of this machine meanwhile (allowed: {100 * OTHERS_ALLOWED:.0f}%), so the figures "
+            f"above are worth little and docs/{page.name} stays as it is. Run it again when the machine is idle."
+        )
+    page.write_text(text, encoding="utf-8")
+    print(f"written: docs/{page.name}", file=sys.stderr)
