@@ -6,7 +6,7 @@ use metasweep_dynamics::simd::LANES;
 use serde::{Deserialize, Serialize};
 
 use crate::cell::Cell;
-use crate::cost::{Costs, occupied};
+use crate::cost::Costs;
 use crate::start::watch;
 use crate::sweep::{Observe, Sweep};
 
@@ -46,37 +46,34 @@ pub const TARGET_SECONDS: f64 = 3.0;
 /// are, a process need not grow with the sweep.
 pub const RECORD_BYTES: u64 = 8 << 20;
 
-/// Chunks for each worker, at least, if there is enough to cut.
-const CHUNKS_EACH: f64 = 6.0;
+/// Chunks for each worker, at least, if there is enough to cut: workers are idle for less than one of them in the end.
+const CHUNKS_EACH: f64 = 16.0;
 
 /// Cuts what is missing into chunks, most expensive first. Expensive cells are cut into parts (whole ensembles of
 /// LANES replicas, counted from the segment's start), cheap cells are put together.
 #[must_use]
 pub fn cut(missing: &[Segment], sweep: &Sweep, costs: &Costs, how: &Cut) -> Vec<Chunk> {
-    let per_replica: Vec<f64> = missing
-        .iter()
-        .map(|segment| {
-            sweep.cells.get(segment.cell as usize).map_or(0.0, |cell| costs.replica(cell, &sweep.observe))
-        })
-        .collect();
-    let lanes = |segment: &Segment, replicas: u32| {
-        sweep.cells.get(segment.cell as usize).map_or(0.0, |cell| occupied(cell, replicas))
+    let cost = |segment: &Segment, replicas: u32| {
+        let cell = sweep.cells.get(segment.cell as usize);
+        cell.map_or(0.0, |cell| costs.replicas(cell, &sweep.observe, replicas))
     };
-    let all = |segment: &Segment| lanes(segment, segment.replicas.end - segment.replicas.start);
-    let total: f64 = missing.iter().zip(&per_replica).map(|(segment, cost)| cost * all(segment)).sum();
+    let per_replica = |segment: &Segment| {
+        let cell = sweep.cells.get(segment.cell as usize);
+        cell.map_or(0.0, |cell| costs.replica(cell, &sweep.observe))
+    };
+    let all = |segment: &Segment| cost(segment, segment.replicas.end - segment.replicas.start);
+    let total: f64 = missing.iter().map(all).sum();
     let target = how.target.min(total / (CHUNKS_EACH * how.workers.max(1) as f64)).max(0.0);
     let bytes = |segment: &Segment| segment.replicas.len() as u64 * bytes_of(sweep, segment);
     let mut pieces: Vec<(Segment, f64)> = Vec::new();
-    for (segment, cost) in missing.iter().zip(&per_replica) {
-        let within = || replicas_for(target, *cost).min(replicas_within(sweep, segment));
+    for segment in missing {
+        let within = || replicas_for(target, per_replica(segment)).min(replicas_within(sweep, segment));
         let size = how.chunk_replicas.unwrap_or_else(within).max(1);
         let mut start = segment.replicas.start;
         while start < segment.replicas.end {
             let end = start.saturating_add(size).min(segment.replicas.end);
-            pieces.push((
-                Segment { cell: segment.cell, replicas: start..end },
-                cost * lanes(segment, end - start),
-            ));
+            let piece = Segment { cell: segment.cell, replicas: start..end };
+            pieces.push((piece, cost(segment, end - start)));
             start = end;
         }
     }

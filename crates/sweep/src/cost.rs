@@ -33,7 +33,9 @@ pub struct Costs {
     pub sampled_pair: f64,
     /// A number drawn at the start.
     pub drawn_number: f64,
-    /// A matrix exponential, for each of the d³ products of a matrix with itself: where tokens are rescaled by e^{tV}.
+    /// A matrix exponential, besides its products: where tokens are rescaled by e^{tV}.
+    pub exponential: f64,
+    /// The same, for each of the d³ products of a matrix with itself.
     pub exponential_entry: f64,
     /// A coordinate of a pair of tokens made orthogonal at the start.
     pub frame_entry: f64,
@@ -54,8 +56,9 @@ impl Default for Costs {
             adaptive_step: 6e-6,
             sampled_pair: 0.3e-9,
             drawn_number: 20e-9,
+            exponential: 5e-6,
             exponential_entry: 15e-9,
-            frame_entry: 3e-9,
+            frame_entry: 2.3e-9,
             replica: 5e-6,
         }
     }
@@ -65,6 +68,25 @@ impl Costs {
     /// Seconds of one replica of a cell whose vectors are full.
     #[must_use]
     pub fn replica(&self, cell: &Cell, observe: &Observe) -> f64 {
+        self.start(cell) + self.motion(cell, observe)
+    }
+
+    /// Seconds of so many replicas of a cell: starts are drawn one by one, steps are taken in vectors.
+    #[must_use]
+    pub fn replicas(&self, cell: &Cell, observe: &Observe, replicas: u32) -> f64 {
+        f64::from(replicas) * self.start(cell) + occupied(cell, replicas) * self.motion(cell, observe)
+    }
+
+    /// Seconds of one replica's initial tokens and matrices.
+    fn start(&self, cell: &Cell) -> f64 {
+        let (n, d) = model(cell).shown();
+        let (n, d) = (n as f64, d as f64);
+        let drawn = (n * d + full_matrices(cell) * d * d) * self.drawn_number;
+        self.replica + drawn + self.frame(cell)
+    }
+
+    /// Seconds of one replica's steps and of what is seen of them, where vectors are full.
+    fn motion(&self, cell: &Cell, observe: &Observe) -> f64 {
         let model = model(cell);
         let (tokens, d) = model.shown();
         let (n, d) = (tokens as f64, d as f64);
@@ -78,8 +100,8 @@ impl Costs {
         let tiled = tokens > MOST_IN_PAIRS;
         // Tiles do not see it either.
         let asymmetry = if plain && !tiled { 1.0 } else { 2.0 };
-        let causal = if model.mask == Mask::Causal { 1.2 } else { 1.0 };
-        let full_matrices = heads * FAMILIES.iter().filter(|key| is_full(cell.text(key))).count() as f64;
+        let causal = if model.mask == Mask::Causal { 0.7 } else { 1.0 };
+        let full_matrices = full_matrices(cell);
         let general = if model.geometry.is_unit() { 1.0 } else { 2.0 };
         let direct =
             heads * iterated * general * pairs * asymmetry * causal * (self.pair + self.pair_coordinate * d);
@@ -109,25 +131,19 @@ impl Costs {
         // Two numbers a step and coordinate: docs/determinism.md.
         let noise = if cell.get("kappa").number().is_some() { 2.0 * n * d * self.drawn_number } else { 0.0 };
         let layers = if model.layered { full_matrices * d * d * self.drawn_number } else { 0.0 };
-        let drawn = (n * d + full_matrices * d * d) * self.drawn_number;
         // Each merge is looked for between two states, halfway and again.
         let merges =
             if model.integrator == Integrator::Multiscale { n * pairs * self.located_pair } else { 0.0 };
-        self.replica
-            + drawn
-            + self.frame(cell)
-            + cell.steps() as f64 * (step + noise + layers)
-            + merges
-            + samples
+        cell.steps() as f64 * (step + noise + layers) + merges + samples
     }
 
     /// Seconds of the matrix exponentials of one step: one for each time at which the step evaluates.
     fn exponentials(&self, cell: &Cell) -> f64 {
-        if cell.text("geometry") != "rescaled" || !is_full(cell.text("value")) {
+        if cell.text("geometry") != "rescaled" {
             return 0.0;
         }
         let times = if cell.text("integrator") == "rk4" { 2.0 } else { 1.0 };
-        times * libm::pow(cell.d() as f64, 3.0) * self.exponential_entry
+        times * (self.exponential + libm::pow(cell.d() as f64, 3.0) * self.exponential_entry)
     }
 
     /// Seconds of the initial frame, where tokens are made of an orthonormal one.
@@ -144,8 +160,7 @@ impl Costs {
     /// Seconds of the whole sweep.
     #[must_use]
     pub fn sweep(&self, sweep: &Sweep) -> f64 {
-        let cost = |cell| self.replica(cell, &sweep.observe) * occupied(cell, sweep.replicas);
-        sweep.cells.iter().map(cost).sum()
+        sweep.cells.iter().map(|cell| self.replicas(cell, &sweep.observe, sweep.replicas)).sum()
     }
 }
 
@@ -187,7 +202,7 @@ fn weight(observable: Observable, n: f64, tiled: bool, observe: &Observe) -> f64
         * match observable {
             // Eigenvalues and ranks take n³ operations.
             Observable::SpanDimension | Observable::ThresholdRank => n,
-            Observable::AttentionRank => 6.0 * n,
+            Observable::AttentionRank => 18.0 * n,
             Observable::Energy if tiled => 16.0,
             Observable::Energy | Observable::Leaders => 4.0,
             Observable::RenyiDrift | Observable::CapturedFraction => 6.0,
@@ -197,6 +212,11 @@ fn weight(observable: Observable, n: f64, tiled: bool, observe: &Observe) -> f64
 
 /// The keys whose families are matrices.
 const FAMILIES: [&str; 4] = ["value", "query_key", "query", "key"];
+
+/// Full matrices of a cell, of all heads.
+fn full_matrices(cell: &Cell) -> f64 {
+    cell.heads() as f64 * FAMILIES.iter().filter(|key| is_full(cell.text(key))).count() as f64
+}
 
 fn is_scalar(family: &str) -> bool {
     matches!(family, "identity" | "-identity")
