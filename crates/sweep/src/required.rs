@@ -17,14 +17,16 @@ pub(crate) fn check(document: &[Entry], problems: &mut Problems) {
         for parameter in PARAMETERS {
             let needed = match parameter.key {
                 "beta" => !given("gamma"),
-                // Layers have length 1 unless it is given, and adaptive steps none; each cell is asked again.
+                // Layers have length 1 unless it is given, and adaptive steps none; each cell is asked again. What a misspelt
+                // integrator needs is not known.
                 "step" => {
                     let integrator = [keys.as_slice(), zipped, time_keys]
                         .into_iter()
                         .find_map(|keys| entry(keys, "integrator"));
-                    let without = ["discrete", "adaptive", "multiscale"];
-                    !integrator.is_some_and(|integrator| {
-                        without.iter().any(|name| mentions(&integrator.value.kind, name))
+                    integrator.is_none_or(|integrator| {
+                        let kind = &integrator.value.kind;
+                        let names = |names: &[&str]| names.iter().any(|name| mentions(kind, name));
+                        names(&["projected_euler", "rk4"]) && !names(&["discrete", "adaptive", "multiscale"])
                     })
                 }
                 "seed" => false,
