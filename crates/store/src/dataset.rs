@@ -130,8 +130,10 @@ impl Dataset {
     /// Takes in what a process reports. Returns jobs that became possible by it.
     ///
     /// # Errors
-    /// If rows cover replicas in part that were there, and their frame is damaged.
+    /// If rows cover replicas in part that were there, and their frame is damaged; or if another run took over.
     pub fn accept(&mut self, receipt: &Receipt) -> Result<Vec<Job>> {
+        // After a long stop another run may have taken over: nothing of its may be removed.
+        self.owner.heartbeat()?;
         let dir = self.dir.clone();
         let jobs = match &receipt.kind {
             Kind::Rows(entries) | Kind::Import(entries) => {
@@ -212,8 +214,9 @@ impl Dataset {
     /// After everything is sealed: the table `cells`, the swap of an extension, the manifest; staging goes.
     ///
     /// # Errors
-    /// If something is not sealed, or the disk refuses; opening the dataset again goes on from there.
-    pub fn finish(self, sweep: &Sweep) -> Result<Manifest> {
+    /// If something is not sealed, another run took over, or the disk refuses; opening the dataset again goes on from there.
+    pub fn finish(mut self, sweep: &Sweep) -> Result<Manifest> {
+        self.owner.heartbeat()?;
         if !self.books.complete() {
             let what = format!("{} segments are missing, or parts are not sealed", self.missing().len());
             return Err(StoreError::Unfinished { path: self.dir, what });

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -14,10 +15,19 @@ use crate::files::{create_folder, remove, replace};
 use crate::layout;
 use crate::manifest::read_json;
 
-/// How often [`Owner::heartbeat`] rewrites the record.
-pub const HEARTBEAT: Duration = Duration::from_secs(5);
-/// A record on another host that is older than this belongs to a dead run.
-pub const SILENCE: Duration = Duration::from_secs(60);
+/// A record that was not rewritten for so long belongs to a dead run, or to one that hangs: it is taken over.
+pub const LEASE: Duration = Duration::from_secs(60);
+/// [`Owner::heartbeat`] rewrites the record this many times a lease.
+const HEARTBEATS: u32 = 12;
+
+/// [`LEASE`], unless a test shortens it by `METASWEEP_LEASE` (seconds).
+fn lease() -> Duration {
+    static LEASE_HERE: OnceLock<Duration> = OnceLock::new();
+    *LEASE_HERE.get_or_init(|| {
+        let asked = std::env::var("METASWEEP_LEASE").ok().and_then(|text| text.parse().ok());
+        asked.filter(|seconds| *seconds > 0).map_or(LEASE, Duration::from_secs)
+    })
+}
 
 /// The owner record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,8 +108,8 @@ pub fn is_alive(record: &Record, path: &Path) -> Result<bool> {
     {
         return Ok(false);
     }
-    if record.host == ours.host {
-        return Ok(is_alive_here(record, &ours));
+    if record.host == ours.host && !is_alive_here(record, &ours) {
+        return Ok(false);
     }
     let Some(written) = modified(path)? else { return Ok(false) };
     let probe = path.with_file_name(format!(".clock.{}", std::process::id()));
@@ -107,7 +117,7 @@ pub fn is_alive(record: &Record, path: &Path) -> Result<bool> {
     let now = modified(&probe)?;
     remove(&probe)?;
     // Both times come from the file system's clock, whatever the hosts' clocks say.
-    Ok(now.is_none_or(|now| now.duration_since(written).unwrap_or_default() < SILENCE))
+    Ok(now.is_none_or(|now| now.duration_since(written).unwrap_or_default() < lease()))
 }
 
 fn modified(path: &Path) -> Result<Option<std::time::SystemTime>> {
@@ -142,19 +152,21 @@ impl Owner {
         Ok(Owner { dir: dir.to_owned(), record, last: std::time::Instant::now() })
     }
 
-    /// Rewrites the record if it is time, so that other hosts see that we live.
+    /// Rewrites the record if it is time, so that others see that we live. Whoever was stopped for longer than its
+    /// lease learns here that it lost the dataset: asked before anything is removed or finished.
     ///
     /// # Errors
     /// [`StoreError::TakenOver`] if another run has taken the dataset over meanwhile.
     pub fn heartbeat(&mut self) -> Result<()> {
-        if self.last.elapsed() < HEARTBEAT {
+        if self.last.elapsed() < lease() / HEARTBEATS {
             return Ok(());
         }
         self.last = std::time::Instant::now();
-        match read_json::<Record>(&layout::owner(&self.dir)).ok().flatten() {
-            Some(other) if other.nonce != self.record.nonce => {
-                Err(StoreError::TakenOver { path: self.dir.clone(), owner: other.describe() })
-            }
+        let taken_over = |owner| Err(StoreError::TakenOver { path: self.dir.clone(), owner });
+        match read_json::<Record>(&layout::owner(&self.dir)) {
+            Ok(Some(other)) if other.nonce != self.record.nonce => taken_over(other.describe()),
+            Ok(None) => taken_over("it has ended since".to_owned()),
+            // Ours, or not to be read at the moment.
             _ => {
                 let text = serde_json::to_vec_pretty(&self.record).unwrap_or_default();
                 replace(&layout::owner(&self.dir), &text, "owner")
@@ -212,8 +224,8 @@ pub fn living(dir: &Path) -> Option<Record> {
     let path = layout::owner(dir);
     let record: Record = read_json(&path).ok().flatten()?;
     let ours = Record::ours(0);
-    let alive = if record.host == ours.host { is_alive_here(&record, &ours) } else { recently(&path) };
-    alive.then_some(record)
+    let elsewhere = record.host != ours.host;
+    ((elsewhere || is_alive_here(&record, &ours)) && recently(&path)).then_some(record)
 }
 
 fn is_alive_here(record: &Record, ours: &Record) -> bool {
@@ -222,5 +234,5 @@ fn is_alive_here(record: &Record, ours: &Record) -> bool {
 
 /// Read-only: by this host's clock, which is good enough for a display.
 fn recently(path: &Path) -> bool {
-    modified(path).ok().flatten().is_some_and(|written| written.elapsed().unwrap_or_default() < SILENCE)
+    modified(path).ok().flatten().is_some_and(|written| written.elapsed().unwrap_or_default() < lease())
 }

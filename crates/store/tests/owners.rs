@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command};
 
 use common::{PLAIN, drive, fails, folder, open, run, sweep};
-use metasweep_store::owner::{Record, SILENCE, host};
+use metasweep_store::owner::{Record, LEASE, host};
 use metasweep_store::status::Condition;
 use metasweep_store::{OpenMode, layout, status};
 use metasweep_sweep::sweep::Level;
@@ -80,8 +80,26 @@ fn on_another_host_silence_is_death() {
     assert_eq!(error.exit_code(), 4);
     assert!(error.to_string().contains("another-host"), "{error}");
     let file = std::fs::File::options().write(true).open(layout::owner(dir.path())).unwrap();
-    file.set_modified(std::time::SystemTime::now() - SILENCE - SILENCE).unwrap();
+    file.set_modified(std::time::SystemTime::now() - LEASE - LEASE).unwrap();
     drop(open(dir.path(), &sweep, OpenMode::Run).unwrap());
+}
+
+#[test]
+fn whoever_lives_here_and_says_nothing_for_a_lease_is_taken_over_and_learns_it() {
+    let sweep = sweep(&[0.5], 3, Level::Cell, 9);
+    let dir = folder();
+    let mut hung = open(dir.path(), &sweep, OpenMode::Run).unwrap();
+    let file = std::fs::File::options().write(true).open(layout::owner(dir.path())).unwrap();
+    file.set_modified(std::time::SystemTime::now() - LEASE - LEASE).unwrap();
+    assert_eq!(status(dir.path()).unwrap().state, Condition::Incomplete);
+    let second = open(dir.path(), &sweep, OpenMode::Run).unwrap();
+    // It is asked again when a heartbeat is due.
+    std::thread::sleep(std::time::Duration::from_millis(5100));
+    let error = hung.heartbeat().unwrap_err();
+    assert_eq!(error.exit_code(), 4);
+    drop(hung);
+    assert_eq!(status(dir.path()).unwrap().state, Condition::Running, "the record is the second one's");
+    drop(second);
 }
 
 #[test]
