@@ -2,7 +2,6 @@
 //!
 //! Written once when the work begins and again when it ends, so that a killed run leaves its first half.
 
-use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -96,14 +95,9 @@ impl Provenance {
     /// # Errors
     /// If the disk says no.
     pub fn write(&self, dir: &Path) -> Result<(), Failure> {
-        let folder = dir.join("journal");
-        let path = folder.join(format!("{}-provenance.json", self.nonce));
-        let temporary = folder.join(format!(".{}-provenance.tmp", self.nonce));
+        let path = dir.join("journal").join(format!("{}-provenance.json", self.nonce));
         let text = serde_json::to_string_pretty(self).map_err(|error| Failure::new(error.to_string()))?;
-        let written = fs::create_dir_all(&folder)
-            .and_then(|()| fs::write(&temporary, text + "\n"))
-            .and_then(|()| fs::rename(&temporary, &path));
-        written.map_err(|error| Failure::new(format!("{} could not be written: {error}.", path.display())))
+        Ok(metasweep_store::replace(&path, (text + "\n").as_bytes(), "provenance")?)
     }
 }
 
@@ -118,16 +112,17 @@ mod tests {
     #[test]
     fn the_file_is_written_twice_and_readable_in_between() {
         let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("journal")).unwrap();
         let mut provenance = Provenance::begin("0123abcd".to_owned(), &[], &[]);
         provenance.write(dir.path()).unwrap();
         let read = || {
-            let text = fs::read_to_string(dir.path().join("journal/0123abcd-provenance.json")).unwrap();
+            let text = std::fs::read_to_string(dir.path().join("journal/0123abcd-provenance.json")).unwrap();
             serde_json::from_str::<serde_json::Value>(&text).unwrap()
         };
         assert!(read()["end"].is_null());
         provenance.end("walltime", Duration::from_millis(1500), 2.5);
         provenance.write(dir.path()).unwrap();
         assert_eq!((read()["end"].as_str(), read()["wall_seconds"].as_f64()), (Some("walltime"), Some(1.5)));
-        assert_eq!(fs::read_dir(dir.path().join("journal")).unwrap().count(), 1);
+        assert_eq!(std::fs::read_dir(dir.path().join("journal")).unwrap().count(), 1);
     }
 }

@@ -5,7 +5,6 @@
 //! end `staging/next/manifest.json` marks the swap: table by table the old folder goes to `staging/old` and the new
 //! one takes its place, then the manifest. Each step can be done again after a kill; until the swap the old tables are as they were.
 
-use std::fs;
 use std::path::Path;
 
 use metasweep_sweep::identity::Difference;
@@ -14,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, Result, StoreError};
 use crate::failpoint::{Phase, phase, reach};
-use crate::files::{create_folder, remove, remove_folder, sync_folder};
+use crate::files::{create_folder, remove, remove_folder, rename, sync_folder};
 use crate::layout::{self, Table};
 use crate::manifest::{Manifest, copy_inputs, identity, read_json, write_json};
 
@@ -107,10 +106,10 @@ impl Extension {
                 // Only a swap that was killed leaves one here; it is the same table.
                 remove_folder(&old_table)?;
                 reach("swap.old").context("rename", &table_now)?;
-                fs::rename(&table_now, &old_table).context("rename", &table_now)?;
+                rename(&table_now, &old_table)?;
             }
             reach("swap.new").context("rename", &new_table)?;
-            fs::rename(&new_table, &table_now).context("rename", &new_table)?;
+            rename(&new_table, &table_now)?;
             sync_folder(dir)?;
             sync_folder(&next)?;
             sync_folder(&old)?;

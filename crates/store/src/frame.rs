@@ -139,10 +139,6 @@ pub struct Frame {
     pub header: Header,
 }
 
-/// How long a frame that another process has just reported may take to become visible here: a network
-/// file system shows it at the latest when that process has synced, which it does every second.
-pub const PATIENCE: Duration = Duration::from_secs(5);
-
 impl Frame {
     /// Opens a frame, waiting up to `patience` for it to become visible.
     ///

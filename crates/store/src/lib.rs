@@ -41,6 +41,7 @@ mod writer;
 
 pub use self::dataset::{Dataset, OpenMode, Opened, Progress};
 pub use self::error::{Result, StoreError};
+pub use self::files::replace;
 pub use self::manifest::{FORMAT, Manifest, SCHEMA, State, sweep_of};
 pub use self::perform::{perform, read_checkpoint};
 pub use self::receipt::{CheckpointRef, Entry, FrameRef, Job, Kind, Receipt, SealRecord, SeriesForm};

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, Result, StoreError};
 use crate::failpoint::reach;
-use crate::files::{create_folder, remove, replace};
+use crate::files::{create_folder, remove, replace, uninterrupted};
 use crate::layout;
 use crate::manifest::read_json;
 
@@ -191,7 +191,7 @@ impl Drop for Owner {
 fn link(dir: &Path, temporary: &Path, path: &Path) -> Result<()> {
     for _ in 0..3 {
         reach("owner.link").context("link", path)?;
-        match fs::hard_link(temporary, path) {
+        match uninterrupted(|| fs::hard_link(temporary, path)) {
             Ok(()) => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             // A file system without hard links: the rename may race, which wastes work and harms nothing.

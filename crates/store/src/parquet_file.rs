@@ -14,7 +14,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersi
 
 use crate::error::{Context, Result, StoreError};
 use crate::failpoint::{Phase, phase, reach};
-use crate::files::{create_folder, sync_file, sync_folder};
+use crate::files::{create_folder, rename, sync_file, sync_folder};
 use crate::layout::{self, Table};
 use crate::receipt::SealRecord;
 use crate::row_hash::RowHasher;
@@ -142,7 +142,7 @@ impl PartWriter {
         drop(file);
         let renaming = phase(Phase::Rename);
         reach("seal.rename").context("rename", &self.temporary.0)?;
-        std::fs::rename(&self.temporary.0, &self.path).context("rename", &self.temporary.0)?;
+        rename(&self.temporary.0, &self.path)?;
         sync_folder(self.path.parent().unwrap_or(Path::new(".")))?;
         drop(renaming);
         Ok(SealRecord {

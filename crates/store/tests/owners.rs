@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command};
 
 use common::{PLAIN, drive, fails, folder, open, run, sweep};
-use metasweep_store::owner::{Record, LEASE, host};
+use metasweep_store::owner::{LEASE, Record, host};
 use metasweep_store::status::Condition;
 use metasweep_store::{OpenMode, layout, status};
 use metasweep_sweep::sweep::Level;
