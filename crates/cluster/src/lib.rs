@@ -21,8 +21,22 @@ pub mod progress;
 pub mod provenance;
 pub mod run;
 pub mod scheduler;
+pub mod share;
 pub mod signals;
+pub mod slurm;
 pub mod team;
 pub mod work;
 #[cfg(feature = "mpi")]
 pub mod world;
+
+/// The MPI library that this program was built with, in a line; None without MPI.
+#[must_use]
+pub fn world_library() -> Option<String> {
+    #[cfg(feature = "mpi")]
+    {
+        let version = mpi::environment::library_version().unwrap_or_default();
+        Some(version.lines().next().unwrap_or_default().trim().to_owned())
+    }
+    #[cfg(not(feature = "mpi"))]
+    None
+}

@@ -17,6 +17,7 @@ use crate::pool::Pool;
 use crate::progress::{Phase, Progress};
 use crate::provenance::Provenance;
 use crate::scheduler::Walltime;
+use crate::share::{self, Share};
 use crate::signals::Signals;
 use crate::team::Team;
 use crate::work::{Failure, Ledger, Tally};
@@ -46,6 +47,8 @@ pub struct RunOptions {
     pub chunk_replicas: Option<u32>,
     /// Time from the start of the process to the end of the run.
     pub walltime: Option<Duration>,
+    /// This process is one of several that share the dataset without a lead.
+    pub share: Option<Share>,
     /// Compute failed replicas again. With the same engine they fail again, so this only says so.
     pub retry_failed: bool,
 }
@@ -130,6 +133,19 @@ pub fn run(team: Team, options: &RunOptions, show: &mut dyn FnMut(&Progress)) ->
 /// # Errors
 /// As [`run`].
 pub fn run_with(
+    team: Team,
+    options: &RunOptions,
+    outside: &Outside,
+    show: &mut dyn FnMut(&Progress),
+) -> Result<RunEnd, Failure> {
+    if let Some(share) = options.share {
+        return share::run(team, options, share, outside, show);
+    }
+    lead(team, options, outside, show)
+}
+
+/// Opens the dataset as its owner, and leads.
+pub(crate) fn lead(
     mut team: Team,
     options: &RunOptions,
     outside: &Outside,
@@ -195,7 +211,7 @@ pub fn run_with(
 }
 
 /// Compute threads of each rank.
-fn seats(present: &[Present], threads: Option<usize>) -> Vec<usize> {
+pub(crate) fn seats(present: &[Present], threads: Option<usize>) -> Vec<usize> {
     let mut seats = match threads {
         Some(threads) => vec![threads.max(1); present.len()],
         None => fair_threads(&present.iter().map(seat).collect::<Vec<_>>()),
@@ -232,6 +248,11 @@ fn introduce(team: &mut Team, options: &RunOptions, desk: &Desk, seats: &[usize]
 }
 
 fn already(team: &Team, options: &RunOptions, manifest: &Manifest) -> Summary {
+    all_there(team, options, manifest.replicas_failed)
+}
+
+/// Of a run that finds the sweep complete.
+pub(crate) fn all_there(team: &Team, options: &RunOptions, replicas_failed: u64) -> Summary {
     let cells = options.sweep.cells.len() as u64;
     let replicas = cells * u64::from(options.sweep.replicas);
     let tally = Tally {
@@ -239,7 +260,7 @@ fn already(team: &Team, options: &RunOptions, manifest: &Manifest) -> Summary {
         cells_total: cells,
         replicas_done: replicas,
         replicas_total: replicas,
-        replicas_failed: manifest.replicas_failed,
+        replicas_failed,
     };
     let elapsed = team.started.elapsed();
     let cpu_seconds = host::cpu_seconds();

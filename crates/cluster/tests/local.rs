@@ -48,6 +48,7 @@ fn options(out: PathBuf) -> RunOptions {
         chunk_replicas: None,
         walltime: None,
         retry_failed: false,
+        share: None,
     }
 }
 

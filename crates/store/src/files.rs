@@ -79,8 +79,9 @@ pub fn replace(path: &Path, bytes: &[u8], name: &str) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     // One writer a name: the process is part of the temporary name, so that two never mix their bytes.
     let temporary = folder.join(format!(
-        ".{}.{}.tmp",
+        ".{}.{}-{}.tmp",
         path.file_name().unwrap_or_default().to_string_lossy(),
+        crate::owner::host(),
         std::process::id()
     ));
     reach(&format!("{name}.write")).context("write", &temporary)?;

@@ -45,17 +45,7 @@ impl Dataset {
 
     /// A new dataset; or one whose manifest is gone and whose journals are of this sweep: they know what is there.
     fn create(dir: &Path, sweep: &Sweep) -> Result<Opened> {
-        let names = if dir.exists() { names(dir)? } else { Vec::new() };
-        let is_table = |name: &String| Table::ALL.iter().any(|table| table.name() == name);
-        // What a run that was killed before its manifest leaves behind.
-        let ours = |name: &String| {
-            ["journal", "staging", "inputs"].contains(&name.as_str())
-                || name.starts_with(".manifest.json.")
-                || is_table(name)
-        };
-        if !names.iter().all(ours) || names.iter().any(is_table) && !has_journal_of(dir, sweep)? {
-            return Err(StoreError::NotADataset { path: dir.to_owned() });
-        }
+        check_new(dir, sweep)?;
         create_folder(dir)?;
         let (owner, nonce) = take(dir)?;
         copy_inputs(dir, sweep)?;
@@ -138,6 +128,22 @@ impl Dataset {
     }
 }
 
+/// Whether a dataset may begin in a folder without a manifest.
+fn check_new(dir: &Path, sweep: &Sweep) -> Result<()> {
+    let names = if dir.exists() { names(dir)? } else { Vec::new() };
+    let is_table = |name: &String| Table::ALL.iter().any(|table| table.name() == name);
+    // What a run that was killed before its manifest leaves behind.
+    let ours = |name: &String| {
+        ["journal", "staging", "inputs", "slurm"].contains(&name.as_str())
+            || name.starts_with(".manifest.json.")
+            || is_table(name)
+    };
+    if !names.iter().all(ours) || names.iter().any(is_table) && !has_journal_of(dir, sweep)? {
+        return Err(StoreError::NotADataset { path: dir.to_owned() });
+    }
+    Ok(())
+}
+
 /// What earlier runs left under temporary names beside the tables, when they were killed.
 pub(crate) fn remove_temporary(dir: &Path) -> Result<()> {
     for folder in [dir.to_owned(), layout::journal(dir), layout::inputs(dir)] {
@@ -199,8 +205,38 @@ fn take(dir: &Path) -> Result<(Owner, u64)> {
     Ok((Owner::take(dir, nonce)?, nonce))
 }
 
+/// For a process that shares a dataset without a lead: makes the folder and its manifest if they are not there. True if the
+/// sweep is complete. Several may do it at once: they write the same bytes.
+///
+/// # Errors
+/// If the folder holds something else, or an extension is under way.
+pub fn prepare(dir: &Path, sweep: &Sweep) -> Result<bool> {
+    if Extension::read(dir)?.is_some() {
+        let what =
+            "it is being extended, which one process at a time does: run it without --share".to_owned();
+        return Err(StoreError::Other { path: dir.to_owned(), what });
+    }
+    if let Some(manifest) = Manifest::read(dir)? {
+        check_engine(dir, &manifest)?;
+        if manifest.identity != identity(sweep) {
+            return Err(extend::other_sweep(dir, &manifest, sweep));
+        }
+        return Ok(manifest.state == State::Complete);
+    }
+    check_new(dir, sweep)?;
+    for folder in [dir.to_owned(), layout::journal(dir), layout::staging(dir)] {
+        create_folder(&folder)?;
+    }
+    copy_inputs(dir, sweep)?;
+    Manifest::new(sweep).write(dir)?;
+    Ok(false)
+}
+
 /// A number that no other run has; it names files, and never enters a row.
-fn fresh_nonce() -> Result<u64> {
+///
+/// # Errors
+/// If the system has no random numbers.
+pub fn fresh_nonce() -> Result<u64> {
     use std::io::Read;
     let path = Path::new("/dev/urandom");
     let mut bytes = [0; 8];

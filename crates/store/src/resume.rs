@@ -112,6 +112,21 @@ pub fn resume(dir: &Path, sweep: &Sweep, nonce: u64, extending: bool) -> Result<
     }
 }
 
+/// What the journals say is not there, as far as they can be seen from here: for processes that share a dataset without a
+/// lead. Nothing is taken, written or removed; frames are believed.
+///
+/// # Errors
+/// If journals cannot be read.
+pub fn survey(dir: &Path, sweep: &Sweep) -> Result<(Vec<Segment>, Vec<CheckpointRef>)> {
+    let (replays, _) = replay_all(dir)?;
+    let said = gather(&replays, &identity(sweep));
+    let bad = HashSet::new();
+    let mut books = rebuild(dir, sweep, 0, false, &said, &bad);
+    let checkpoints = checkpoints(&mut books, &said, &bad);
+    let stopped = checkpoints.into_values().map(|(reference, _)| reference).collect();
+    Ok((books.ledger.missing(), stopped))
+}
+
 fn is_there(tables: &Path, seal: &SealRecord, warnings: &mut Vec<String>) -> bool {
     let path = part_path(tables, seal);
     match std::fs::metadata(&path) {

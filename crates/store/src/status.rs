@@ -75,6 +75,8 @@ pub struct Status {
     pub replicas_total: u64,
     /// Replicas that failed, among those there.
     pub replicas_failed: u64,
+    /// Steps (adaptive: evaluations) that replicas had taken when they were last stopped in the middle: what a run goes on from.
+    pub steps_stopped: u64,
     /// Cells there with all replicas.
     pub cells_done: u64,
     /// Cells of the sweep.
@@ -142,6 +144,7 @@ pub fn status(dir: &Path) -> Result<Status> {
         replicas_done,
         replicas_total,
         replicas_failed: failed.len() as u64,
+        steps_stopped: seen.stopped.values().sum(),
         cells_done: cells.iter().filter(|cell| cell.replicas_done == manifest.replicas).count() as u64,
         cells_total: cells.len() as u64,
         rate,
@@ -158,6 +161,7 @@ struct Seen {
     covered: HashMap<CellName, BTreeMap<u32, u32>>,
     failed: BTreeMap<(CellName, u32), String>,
     chunks: u64,
+    stopped: HashMap<(CellName, u32), u64>,
     runs: HashMap<u64, (u64, u64)>,
 }
 
@@ -170,6 +174,10 @@ impl Seen {
         for replay in replay_all(dir)?.0 {
             let run = replay.provenance.as_ref().map(|provenance| (provenance.nonce, provenance.started));
             for receipt in replay.receipts {
+                if let Kind::Checkpoint { cell, replicas, steps, .. } = &receipt.kind {
+                    let most = seen.stopped.entry((cell.clone(), replicas.start)).or_default();
+                    *most = (*steps).max(*most);
+                }
                 let (Kind::Rows(entries) | Kind::Import(entries)) = &receipt.kind else { continue };
                 seen.chunks += u64::from(matches!(receipt.kind, Kind::Rows(_)));
                 for entry in entries {

@@ -5,6 +5,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use metasweep_cluster::run::{RunEnd, RunOptions};
+use metasweep_cluster::share::Share;
+use metasweep_cluster::slurm::link::time_left;
+use metasweep_cluster::slurm::login_node::{ADVICE, is_login_node};
 use metasweep_cluster::team::{Role, Team, join};
 use metasweep_sweep::cell::Cell;
 use metasweep_sweep::plan::ensemble_bytes;
@@ -23,8 +26,16 @@ const INCOMPLETE: u8 = 75;
 /// Leads the run, or follows the rank that does.
 pub fn run(options: &Run, verbosity: Verbosity) -> Result<ExitCode, Failure> {
     metasweep_dynamics::simd::Isa::detect().map_err(Failure::usage)?;
+    let environment = |name: &str| std::env::var(name).ok();
+    if !options.here && is_login_node(&environment) {
+        return Err(Failure::usage(ADVICE));
+    }
+    if let Some(text) = &options.share {
+        let share = if text == "auto" { share_of_step(&environment) } else { text.parse() };
+        return lead(Team::alone(), options, Some(share.map_err(Failure::usage)?), verbosity);
+    }
     match join() {
-        Ok(Role::Lead(team)) => lead(team, options, verbosity),
+        Ok(Role::Lead(team)) => lead(team, options, None, verbosity),
         Ok(Role::Member(member)) => {
             member.follow();
             Ok(ExitCode::SUCCESS)
@@ -33,7 +44,20 @@ pub fn run(options: &Run, verbosity: Verbosity) -> Result<ExitCode, Failure> {
     }
 }
 
-fn lead(team: Team, options: &Run, verbosity: Verbosity) -> Result<ExitCode, Failure> {
+/// The share of a task of `srun -n COUNT`.
+fn share_of_step(environment: &dyn Fn(&str) -> Option<String>) -> Result<Share, String> {
+    let number = |names: [&str; 2]| names.iter().find_map(|name| environment(name)?.parse::<u32>().ok());
+    let (index, of) =
+        (number(["SLURM_PROCID", "PMI_RANK"]), number(["SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"]));
+    match (index, of) {
+        (Some(index), Some(of)) if index < of => Ok(Share { index, of }),
+        _ => Err("--share auto: no srun started this process (SLURM_PROCID and SLURM_STEP_NUM_TASKS are not set); \
+                  say which of how many it is, as in --share 0/4"
+            .to_owned()),
+    }
+}
+
+fn lead(team: Team, options: &Run, share: Option<Share>, verbosity: Verbosity) -> Result<ExitCode, Failure> {
     let file = sweep_file::read(&options.source)?;
     let out = options.out.clone().unwrap_or_else(|| PathBuf::from("out").join(&file.sweep.name));
     let sweep = Arc::new(file.sweep);
@@ -45,7 +69,8 @@ fn lead(team: Team, options: &Run, verbosity: Verbosity) -> Result<ExitCode, Fai
         threads: options.threads.map(|threads| threads as usize),
         extend: options.extend,
         chunk_replicas: options.chunk_replicas,
-        walltime: options.walltime,
+        walltime: options.walltime.or_else(time_left),
+        share,
         retry_failed: options.retry_failed,
     };
     check_memory(&sweep)?;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use metasweep_cluster::slurm::report::Slurm;
 use metasweep_store::status::{Condition, Status as State};
 
 use crate::arguments::Status;
@@ -12,31 +13,37 @@ use crate::failure::Failure;
 use crate::output::{self, count};
 use crate::progress::show_rate;
 
-/// Between two looks of `--watch`.
+/// Between two looks of `--watch`; with jobs in a queue, since each look asks slurmctld.
 const WATCH_INTERVAL: Duration = Duration::from_secs(5);
+const WATCH_QUEUE: Duration = Duration::from_secs(30);
 
 /// Says it once, or until the sweep is complete.
 pub fn run(options: &Status) -> Result<ExitCode, Failure> {
     loop {
         let state =
             metasweep_store::status(&options.dir).map_err(|e| Failure::with_code(e.exit_code(), e))?;
-        print(&state, options)?;
+        let slurm = Slurm::of(&options.dir);
+        print(&state, slurm.as_ref(), options)?;
         if !options.watch || matches!(state.state, Condition::Complete | Condition::Damaged) {
             // The dataset on disk is damaged: exit code 3, as everywhere.
             return Ok(if state.state == Condition::Damaged { ExitCode::from(3) } else { ExitCode::SUCCESS });
         }
-        std::thread::sleep(WATCH_INTERVAL);
+        std::thread::sleep(if slurm.is_some() { WATCH_QUEUE } else { WATCH_INTERVAL });
     }
 }
 
-fn print(state: &State, options: &Status) -> Result<(), Failure> {
+fn print(state: &State, slurm: Option<&Slurm>, options: &Status) -> Result<(), Failure> {
     if options.json {
-        let text = serde_json::to_string_pretty(state).map_err(Failure::failed)?;
-        return output::print(&text);
+        let mut value = serde_json::to_value(state).map_err(Failure::failed)?;
+        value["slurm"] = serde_json::to_value(slurm).map_err(Failure::failed)?;
+        return output::print(&format!("{value:#}"));
     }
     let mut text = headline(state);
     if let Some(owner) = &state.owner {
         text += &format!("\n  run by {owner}");
+    }
+    for line in slurm.map(Slurm::lines).unwrap_or_default() {
+        text += &format!("\n  {line}");
     }
     if options.cells {
         text += &cells(state, &options.dir)?;

@@ -1,0 +1,339 @@
+"""Sweeps through a real SLURM of two nodes: submitted, ended in every way that a scheduler knows, gone on with, complete, the same bytes."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from harness import SAME_BYTES, assert_same_files, binary, environment, kill, metasweep, status, wait_until
+
+REPLICAS = ("--set", "replicas=300")
+PROGRAM = {"array": "metasweep", "ranks": "metasweep-mpi"}
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    """The same-bytes sweep with more replicas, undisturbed, without MPI and without SLURM."""
+    out = tmp_path_factory.mktemp("expected") / "out"
+    metasweep("run", SAME_BYTES, *REPLICAS, "--out", out)
+    return out
+
+
+@pytest.fixture
+def site(slurm):
+    """The environment of a user on this cluster: links follow each other at once, two nodes share a machine."""
+    return {**slurm, "METASWEEP_LINKS_APART": "1", "OMPI_MCA_btl": "self,tcp", "OMPI_MCA_btl_tcp_if_include": "lo"}
+
+
+def submit(site, out, *flags, sweep=SAME_BYTES, form="ranks", code=0, **more):
+    sizes = ("--nodes", 2, "--ranks-per-node", 2, "--threads", 2) if form == "ranks" else ()
+    arguments = ("submit", sweep, *REPLICAS, "--out", out, *sizes, "--time", "10m", *flags)
+    return metasweep(*arguments, name=PROGRAM[form], env={**site, **more}, code=code)
+
+
+def ask(site, *command):
+    done = subprocess.run(command, env=environment(site), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, f"{command}: {done.stderr}"
+    return done.stdout
+
+
+def state(site, out):
+    return json.loads(metasweep("status", out, "--json", env=site, code=(0, 3)).stdout)
+
+
+def log(out):
+    return "\n".join(f"{path.name}:\n{path.read_text()}" for path in sorted((out / "slurm").glob("*.log")))
+
+
+def until_complete(site, out, seconds=150):
+    """Waits for the chain to complete the sweep; its last status."""
+
+    def look():
+        if not (out / "manifest.json").exists():
+            return None
+        if json.loads((out / "manifest.json").read_text())["state"] == "complete":
+            return state(site, out)
+        over = [line for path in (out / "slurm").glob("*.jsonl") for line in path.read_text().splitlines() if '"over"' in line]
+        assert not over, f"the chain ended: {over}\n{log(out)}"
+        return None
+
+    return wait_until(look, seconds, 0.3, f"the end of the chain; {log(out) if (out / 'slurm').exists() else ''}")
+
+
+def in_the_middle(out, share=0.15):
+    """Waits until some of the replicas are there."""
+
+    def look():
+        if not list(out.glob("journal/*.journal")):
+            return None
+        now = status(out)
+        return now if now["replicas_done"] >= share * now["replicas_total"] else None
+
+    now = wait_until(look, 90, 0.05, "the middle of the sweep")
+    assert now["replicas_done"] < now["replicas_total"], "the sweep was over before anything could happen to it"
+
+
+def ranks(out):
+    """Processes that compute for this dataset."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = stat.read_bytes().split(b"\0")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if len(words) > 3 and words[0].endswith((b"metasweep-mpi", b"metasweep")) and words[1] == b"run" and str(out).encode() in words:
+            found.append(int(stat.parent.name))
+    return sorted(found)
+
+
+def test_two_nodes_two_tasks_two_threads(tmp_path, site, expected):
+    out = tmp_path / "out"
+    done = submit(site, out)
+    job = done.stdout.strip()
+    assert job.isdigit()
+    end = until_complete(site, out)
+    assert end["state"] == "complete" and end["slurm"]["jobs"] == [job] and end["slurm"]["restarts"] == 0
+    assert_same_files(out, expected)
+    record = json.loads(next(out.glob("journal/*-provenance.json")).read_text())
+    assert [process["threads"] for process in record["processes"]] == [2, 2, 2, 2]
+    again = submit(site, out)
+    wait_until(lambda: "nothing to do" in log(out), 30, 0.3, "the job that finds the work done")
+    assert again.stdout.strip() in metasweep("logs", out, env=site).stderr
+
+
+@pytest.mark.parametrize("chain", ["requeue", "resubmit", "dependency:12"])
+def test_a_third_of_the_time(tmp_path, site, expected, chain):
+    """Each link has time for about a third of the sweep."""
+    out = tmp_path / "out"
+    begun = time.monotonic()
+    metasweep("run", SAME_BYTES, *REPLICAS, "--out", tmp_path / "timed", "--threads", 2)
+    third = max(3, round((time.monotonic() - begun) / 3 + 2))
+    submit(site, out, "--chain", chain, METASWEEP_LINK_SECONDS=third)
+    end = until_complete(site, out)
+    print(f"{chain}: {end['slurm']['restarts']} restarts, seconds lost: {end['slurm']['seconds_lost']}")
+    assert end["slurm"]["restarts"] >= 1
+    assert all(link["ending"] in ("INCOMPLETE", "COMPLETE", None) for link in end["slurm"]["links"]), end["slurm"]
+    assert_same_files(out, expected)
+    if chain.startswith("dependency"):
+        metasweep("cancel", out, env=site)
+
+
+def test_a_replica_longer_than_the_time(tmp_path, site):
+    """It is checkpointed and goes on, bit for bit."""
+    sweep = tmp_path / "long.toml"
+    sweep.write_text(
+        'name = "long"\nseed = 1\nreplicas = 1\n[[grid]]\nn = 160\nd = 64\nbeta = 4\n'
+        '[time]\nhorizon = 900.0\nintegrator = "rk4"\nstep = 0.05\nsample = { count = 40 }\n[observe]\nseries = ["energy"]\n'
+    )
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    begun = time.monotonic()
+    metasweep("run", sweep, "--out", whole, "--threads", 1)
+    took = time.monotonic() - begun
+    arguments = ("submit", sweep, "--out", out, "--nodes", 1, "--ranks-per-node", 2, "--time", "10m")
+    seconds = max(2.5, took / 3 + 1.5)
+    metasweep(*arguments, name="metasweep-mpi", env={**site, "METASWEEP_LINK_SECONDS": seconds})
+    end = until_complete(site, out)
+    assert end["slurm"]["restarts"] >= 1, f"one link of {seconds:.1f} s was enough for {took:.1f} s"
+    assert_same_files(out, whole)
+
+
+def test_requeued_in_the_middle(tmp_path, site, expected):
+    out = tmp_path / "out"
+    job = submit(site, out).stdout.strip()
+    in_the_middle(out)
+    ask(site, "scontrol", "requeue", job)
+    end = until_complete(site, out)
+    assert end["slurm"]["restarts"] == 1
+    assert_same_files(out, expected)
+
+
+def test_told_to_end(tmp_path, site, expected):
+    """scancel --signal=TERM: written, and gone on with by the chain."""
+    out = tmp_path / "out"
+    job = submit(site, out).stdout.strip()
+    in_the_middle(out)
+    ask(site, "scancel", "--signal=TERM", "--full", job)
+    until_complete(site, out)
+    assert_same_files(out, expected)
+
+
+def test_a_user_cancels(tmp_path, site, expected):
+    """The chain ends, status says so, and submitting again goes on."""
+    out = tmp_path / "out"
+    submit(site, out)
+    in_the_middle(out)
+    metasweep("cancel", out, env=site)
+    wait_until(lambda: not ranks(out), 30, 0.1, "the end of the ranks")
+    now = state(site, out)
+    assert now["state"] == "incomplete" and any("cancel" in why for why in now["slurm"]["over"]), now["slurm"]
+    time.sleep(2)
+    assert not ranks(out)
+    wait_until(lambda: not ask(site, "squeue", "-h", "-u", "root", "-t", "running,completing").strip(), 30, 0.3, "an empty queue")
+    submit(site, out)
+    until_complete(site, out)
+    assert_same_files(out, expected)
+
+
+def test_scancel_ends_the_chain(tmp_path, site):
+    out = tmp_path / "out"
+    job = submit(site, out).stdout.strip()
+    in_the_middle(out)
+    ask(site, "scancel", job)
+    wait_until(lambda: any("cancelled" in why for why in state(site, out)["slurm"]["over"]), 60, 1, "the end of the chain")
+    assert state(site, out)["slurm"]["links"][-1]["ending"] == "CANCELLED"
+
+
+def test_a_rank_is_killed(tmp_path, site, expected):
+    out = tmp_path / "out"
+    submit(site, out)
+    in_the_middle(out)
+    kill(ranks(out)[-1])
+    end = until_complete(site, out)
+    assert end["slurm"]["links"][0]["ending"] == "KILLED" and end["slurm"]["restarts"] >= 1
+    assert_same_files(out, expected)
+
+
+def test_a_node_goes_down(tmp_path, site, expected):
+    out = tmp_path / "out"
+    submit(site, out)
+    in_the_middle(out)
+    try:
+        ask(site, "scontrol", "update", "NodeName=n2", "State=DOWN", "Reason=test")
+        wait_until(lambda: not ranks(out), 60, 0.2, "the end of the ranks")
+    finally:
+        ask(site, "scontrol", "update", "NodeName=n2", "State=RESUME")
+    end = until_complete(site, out)
+    assert end["slurm"]["restarts"] >= 1
+    assert_same_files(out, expected)
+
+
+def test_slurmctld_is_killed_and_comes_back(tmp_path, site, expected):
+    out = tmp_path / "out"
+    submit(site, out, METASWEEP_LINK_SECONDS=6)
+    in_the_middle(out)
+    folder = Path(site["SLURM_CONF"]).parent
+    kill(int((folder / "slurmctld.pid").read_text()), signal.SIGKILL)
+    time.sleep(4)
+    subprocess.run(["slurmctld", "-f", site["SLURM_CONF"]], env=environment(site), check=True, capture_output=True, timeout=30)
+    until_complete(site, out)
+    assert_same_files(out, expected)
+
+
+def test_an_array_of_four_one_of_them_killed(tmp_path, site, expected):
+    out = tmp_path / "out"
+    submit(site, out, "--array", 4, "--threads", 1, "--chain", "none", form="array")
+    in_the_middle(out)
+    everyone = ranks(out)
+    assert len(everyone) == 4
+    kill(everyone[1])
+    wait_until(lambda: status(out)["state"] == "complete", 120, 0.3, log(out))
+    wait_until(lambda: not ranks(out), 30, 0.3, "the end of all elements")
+    assert_same_files(out, expected)
+    endings = [link["ending"] for link in state(site, out)["slurm"]["links"]]
+    assert sorted(endings) == ["COMPLETE"] * 3 + ["KILLED"], endings
+    assert len(list(out.glob("journal/*.journal"))) >= 4, "each element writes its own"
+
+
+def test_tasks_of_srun_without_mpi(tmp_path, site, expected):
+    out = tmp_path / "out"
+    command = ["srun", "-N2", "-n4", "--mpi=none", binary(), "run", str(SAME_BYTES), *REPLICAS, "--out", str(out)]
+    ask({**site, "SLURM_CPU_BIND": "none"}, *command, "--threads", "1", "--share", "auto")
+    assert_same_files(out, expected)
+
+
+NASTY = ["it's", 'say "hi"', "$(touch {mark})", "`touch {mark}`", "a b;touch {mark}", "x\\", "#comment", "%j", "-n 3"]
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_names_are_words(tmp_path, site, text):
+    """As a folder's name and as an account: submitted verbatim or refused, never executed."""
+    mark = tmp_path / "mark"
+    word = text.format(mark=str(mark).replace("/", "_")) if "/" in text else text.format(mark="mark")
+    folder = tmp_path / word
+    folder.mkdir()
+    sweep = folder / f"{word}.toml"
+    shutil.copy(SAME_BYTES, sweep)
+    out = folder / "out"
+    flags = ("--account", word, "--directive", f"--comment={word}", "--nodes", 1)
+    arguments = ("submit", sweep, "--set", "replicas=1", "--out", out, "--time", "5m", "--chain", "none", *flags)
+    done = metasweep(*arguments, name="metasweep-mpi", env=site, cwd=tmp_path)
+    until_complete(site, out)
+    shown = ask(site, "squeue", "-h", "-t", "all", "-j", done.stdout.strip(), "-o", "%k|%a")
+    assert word in shown, f"the comment came through as {shown!r}"
+    assert not list(tmp_path.rglob("mark")) and not (Path.cwd() / "mark").exists()
+
+
+@pytest.mark.parametrize("text", ["two\nlines", "tab\tulated", "bell\a", "\x1b[31m"])
+def test_what_no_line_can_carry_is_refused(tmp_path, site, text):
+    out = tmp_path / "out"
+    done = submit(site, out, "--account", text, code=2)
+    assert "--account" in done.stderr and "control character" in done.stderr
+    assert not out.exists()
+
+
+def test_a_path_with_a_line_feed(tmp_path, site):
+    folder = tmp_path / "two\nlines"
+    folder.mkdir()
+    out = folder / "out"
+    metasweep("submit", SAME_BYTES, "--set", "replicas=1", "--out", out, "--time", "5m", name="metasweep-mpi", env=site)
+    until_complete(site, out)
+
+
+def test_one_chain_at_a_time_and_its_limits(tmp_path, site):
+    out = tmp_path / "out"
+    submit(site, out, "--directive=--begin=now+600")
+    done = submit(site, out, code=4)
+    assert "metasweep cancel" in done.stderr
+    now = state(site, out) if (out / "manifest.json").exists() else None
+    assert now is None
+    metasweep("cancel", out, env=site)
+    done = submit(site, tmp_path / "other", "--array", 2000, "--threads", 1, form="array", code=2)
+    assert "MaxArraySize" in done.stderr
+
+
+def test_a_chain_without_progress_ends(tmp_path, site):
+    """Every link dies before its first chunk."""
+    out = tmp_path / "out"
+    submit(site, out, METASWEEP_FAILPOINT="journal.write:1=kill")
+    wait_until(lambda: (out / "slurm").exists() and '"over"' in records(out), 90, 0.5, log(out))
+    assert "without progress" in records(out)
+
+
+def records(out):
+    return "".join(path.read_text() for path in (out / "slurm").glob("*.jsonl"))
+
+
+def test_the_dry_run_and_the_site_file(tmp_path, site):
+    (tmp_path / "metasweep.toml").write_text(
+        'account = "physics"\nmodules = ["openmpi/4.1"]\nlauncher = ["mpiexec", "-n", "4"]\n[environment]\nA = "it\'s"\n'
+    )
+    done = metasweep("submit", SAME_BYTES, "--dry-run", "--account", "mine", cwd=tmp_path, env=site)
+    script = done.stdout
+    for line in ["#SBATCH --account=mine", "module load openmpi/4.1", "export A='it'\\''s'"]:
+        assert line + "\n" in script
+    assert re.search(r"^  mpiexec -n 4 \S*metasweep run ", script, re.MULTILINE)
+    assert subprocess.run(["bash", "-n"], input=script, text=True).returncode == 0
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_login_node(tmp_path, site):
+    """A host of a cluster that is none of its nodes, outside of a job."""
+    done = metasweep("run", SAME_BYTES, "--out", tmp_path / "out", env=site, code=2)
+    assert "--here" in done.stderr
+    metasweep("run", SAME_BYTES, "--set", "replicas=1", "--out", tmp_path / "out", "--here", env=site)
+
+
+def test_the_doctor(tmp_path, site):
+    checks = {check["what"]: check for check in json.loads(metasweep("doctor", tmp_path, "--json", name="metasweep-mpi", env=site).stdout)}
+    assert checks["MPI library"]["found"].startswith("Open MPI") and checks["mpirun"]["verdict"] == "ok"
+    assert checks[f"rename in {tmp_path}"]["verdict"] == "ok"
+    assert checks["MaxArraySize"]["found"].startswith("1001")
+    inside = ask(site, "srun", "-n1", binary("metasweep-mpi"), "doctor", str(tmp_path))
+    assert "sbatch from a compute node" in inside
+    assert os.listdir(tmp_path) == []
