@@ -1,4 +1,10 @@
-//! What is made of a dataset once it is there: for now, the files that `metasweep replay` writes.
+//! What is made of a dataset once it is there: summaries, figures, a report; and the files that `metasweep replay` writes.
+//!
+//! [`dataset`] reads, [`condition`] chooses cells, [`survival`] estimates, [`summary`] makes a table, [`figure`] pictures, [`report`] a page.
 
 pub mod array_file;
+pub mod condition;
+pub mod dataset;
+pub mod error;
+pub mod survival;
 pub mod trajectory;

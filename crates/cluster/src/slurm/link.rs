@@ -81,8 +81,11 @@ impl Job {
             Happened::Started { link: self.name.clone(), host, reached },
         )?;
         let begun = Instant::now();
+        // A requeued job goes on writing to the log of the one before.
+        let said_before = self.log().len();
         let status = work(command, signals)?;
-        let ending = self.ending(status, signals.raised());
+        let log = self.log();
+        let ending = self.ending(status, signals.raised(), log.get(said_before..).unwrap_or_default());
         self.end(ending, status, begun)
     }
 
@@ -124,20 +127,27 @@ impl Job {
         }
     }
 
-    fn ending(&self, status: ExitStatus, signalled: bool) -> Ending {
+    /// What SLURM and the work have written to the job's log.
+    fn log(&self) -> String {
+        let element = self.name.element.map(|element| format!("_{element}")).unwrap_or_default();
+        let path = submissions::folder(&self.dir).join(format!("{}{element}.log", self.name.job));
+        std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+
+    fn ending(&self, status: ExitStatus, signalled: bool, log: &str) -> Ending {
+        let by_slurm = || {
+            Some(ending_in_log(log))
+                .filter(|known| *known != Ending::Unknown)
+                .unwrap_or_else(|| state_of(&self.name))
+        };
+        let or = |fallback| Some(by_slurm()).filter(|known| *known != Ending::Unknown).unwrap_or(fallback);
         match status.code() {
             Some(0) => Ending::Complete,
             Some(1..=4) => Ending::Failed,
             Some(code) if code == i32::from(INCOMPLETE) && !signalled => Ending::Incomplete,
             // A signal may be the end of the time, a job of higher priority, or somebody's scancel.
-            Some(75) => match state_of(&self.name) {
-                Ending::Unknown => Ending::Incomplete,
-                known => known,
-            },
-            _ => match state_of(&self.name) {
-                Ending::Unknown => Ending::Killed,
-                known => known,
-            },
+            Some(code) if code == i32::from(INCOMPLETE) => or(Ending::Incomplete),
+            _ => or(Ending::Killed),
         }
     }
 
@@ -149,7 +159,12 @@ impl Job {
             history.links.iter().rfind(|past| past.name == self.name).map_or(reached, |past| past.from);
         let seconds = begun.elapsed().as_secs_f64();
         links.push(chain::Link { ending, progress: reached > from, seconds });
-        let next = chain::next(self.chain, &links);
+        let over =
+            history.over.iter().find(|(element, _)| *element == self.name.element || element.is_none());
+        let next = match over {
+            Some((_, why)) if ending != Ending::Complete => Next::End(why.clone()),
+            _ => chain::next(self.chain, &links),
+        };
         let mut follows = None;
         let mut refusal = None;
         if let Next::Link(_) = next {
@@ -189,7 +204,11 @@ impl Job {
             Chain::Requeue => {
                 let element = self.name.element.map(|element| format!("_{element}")).unwrap_or_default();
                 let id = format!("{}{element}", self.name.job);
-                patiently(|| call("scontrol", &["requeue", &id], None))?;
+                match patiently(|| call("scontrol", &["requeue", &id], None)) {
+                    // Somebody, or SLURM itself, was first.
+                    Err(failure) if failure.message.contains("pending execution") => return Ok(None),
+                    outcome => outcome?,
+                };
                 if pause > Duration::ZERO {
                     // A courtesy: the requeue stands without it.
                     let _ = call(
@@ -282,6 +301,19 @@ fn state_of(link: &Name) -> Ending {
     ending_of(said.split_whitespace().find_map(|field| field.strip_prefix("JobState=")).unwrap_or_default())
 }
 
+/// slurmstepd tells a job's log why it ends it; what it does not say, somebody did.
+fn ending_in_log(log: &str) -> Ending {
+    let told = log.lines().rfind(|line| line.contains("*** JOB ") && line.contains(" CANCELLED AT "));
+    match told.map(|line| line.split(" DUE TO ").nth(1).unwrap_or("").trim_end_matches([' ', '*'])) {
+        None => Ending::Unknown,
+        Some("") => Ending::Cancelled,
+        Some("TIME LIMIT") => Ending::Timeout,
+        Some("PREEMPTION") => Ending::Preempted,
+        Some("NODE FAILURE") => Ending::NodeFail,
+        Some(_) => Ending::Unknown,
+    }
+}
+
 fn ending_of(state: &str) -> Ending {
     match state {
         "CANCELLED" => Ending::Cancelled,
@@ -336,6 +368,28 @@ mod tests {
         assert_eq!(ending_of("CANCELLED"), Ending::Cancelled);
         assert_eq!(ending_of("RUNNING"), Ending::Unknown);
         assert_eq!(ending_of(""), Ending::Unknown);
+    }
+
+    #[test]
+    fn what_slurmstepd_says() {
+        let line = |why: &str| {
+            format!(
+                "x\nslurmstepd-n1: error: *** JOB 19 ON n1 CANCELLED AT 2026-11-27T03:00:09{why} ***\ny\n"
+            )
+        };
+        for (why, ending) in [
+            ("", Ending::Cancelled),
+            (" DUE TO TIME LIMIT", Ending::Timeout),
+            (" DUE TO PREEMPTION", Ending::Preempted),
+            (" DUE TO NODE FAILURE", Ending::NodeFail),
+            (" DUE TO JOB REQUEUE", Ending::Unknown),
+        ] {
+            assert_eq!(ending_in_log(&line(why)), ending, "{why}");
+        }
+        assert_eq!(
+            ending_in_log("*** STEP 19.0 ON n1 CANCELLED AT 2026-11-27T03:00:09 ***"),
+            Ending::Unknown
+        );
     }
 
     #[test]

@@ -39,6 +39,15 @@ pub fn render(request: &JobRequest) -> Result<String, Failure> {
             shell_words(request.settings.modules.iter().map(String::as_str))
         ));
     }
+    if !literal(request) {
+        let folder = super::submissions::folder(&request.out);
+        let log = if matches!(request.form, Form::Array { .. }) {
+            "\"${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}.log\""
+        } else {
+            "\"$SLURM_JOB_ID.log\""
+        };
+        lines.push(format!("exec >> {}/{log} 2>&1", shell(&text(&folder)?)));
+    }
     lines.push("# The shell becomes `metasweep link`: it starts the work, passes signals on, and sees to what follows.".to_owned());
     lines.push(format!("exec {} \\", shell(&text(&request.program)?)));
     lines.push(format!("  link {} --chain {} -- \\", shell(&text(&request.out)?), request.chain));
@@ -72,7 +81,12 @@ fn directives(request: &JobRequest) -> Result<Vec<String>, Failure> {
             lines.push(directive(option, value)?);
         }
     }
-    let log = if matches!(request.form, Form::Array { .. }) { "%A_%a.log" } else { "%j.log" };
+    // In the folder that it is submitted from, unless SLURM would read that folder's own name as a pattern.
+    let log = match (literal(request), request.form) {
+        (false, _) => "/dev/null",
+        (true, Form::Array { .. }) => "%A_%a.log",
+        (true, Form::Ranks { .. }) => "%j.log",
+    };
     lines.push(directive("output", log)?);
     lines.push("#SBATCH --open-mode=append".to_owned());
     lines.push(format!("#SBATCH --signal=B:USR1@{}", notice(request.time)));
@@ -82,6 +96,11 @@ fn directives(request: &JobRequest) -> Result<Vec<String>, Failure> {
         lines.push(extra_directive(extra)?);
     }
     Ok(lines)
+}
+
+/// Whether SLURM takes the folder of the logs as it stands.
+fn literal(request: &JobRequest) -> bool {
+    !request.out.to_string_lossy().contains(['%', '\\'])
 }
 
 /// `--exclusive`, `--mem=4G`: an option, and what follows its first `=` is a value.
