@@ -33,7 +33,7 @@ SWEEPS = {
     "sweeps/p3-fig1.toml": 16,
 }
 # Where a run is killed on purpose, in whichever rank comes there first, and how often it is passed before.
-PLACES = ["frame.write", "frame.sync", "journal.write", "journal.sync", "seal.write", "seal.sync", "seal.rename", "seal.record",
+PLACES = ["aggregate", "frame.write", "frame.sync", "journal.write", "journal.sync", "seal.write", "seal.sync", "seal.rename", "seal.record",
           "manifest.write", "manifest.rename", "owner.link", "frames.remove", "finish.cells", "finish.manifest", "finish.staging"]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from harness import SAME_BYTES, assert_same_files, binary, environment, kill, metasweep, status, wait_until
 
-REPLICAS = ("--set", "replicas=200")
+REPLICAS = ("--set", "replicas=300")
 PROGRAM = {"array": "metasweep", "ranks": "metasweep-mpi"}
 
 
@@ -27,7 +27,9 @@ def expected(tmp_path_factory):
 
 @pytest.fixture
 def site(slurm):
-    """The environment of a user on this cluster: links follow each other at once, two nodes share a machine."""
+    """The environment of a user on this cluster: links follow each other at once, two nodes share a machine. Nobody else's jobs."""
+    subprocess.run(["scancel", "-u", "root"], env=environment(slurm), check=False, capture_output=True)
+    until_idle(slurm)
     return {**slurm, "METASWEEP_LINKS_APART": "1", "OMPI_MCA_btl": "self,tcp", "OMPI_MCA_btl_tcp_if_include": "lo"}
 
 
@@ -59,11 +61,16 @@ def until_complete(site, out, seconds=150):
             return None
         if json.loads((out / "manifest.json").read_text())["state"] == "complete":
             return state(site, out)
-        over = [line for path in (out / "slurm").glob("*.jsonl") for line in path.read_text().splitlines() if '"over"' in line]
+        over = state(site, out)["slurm"]["over"]
         assert not over, f"the chain ended: {over}\n{log(out)}"
         return None
 
     return wait_until(look, seconds, 0.3, f"the end of the chain; {log(out) if (out / 'slurm').exists() else ''}")
+
+
+def until_idle(site):
+    """No job runs or ends."""
+    wait_until(lambda: not ask(site, "squeue", "-h", "-t", "running,completing").strip(), 40, 0.2, "an empty queue")
 
 
 def in_the_middle(out, share=0.15):
@@ -102,6 +109,7 @@ def test_two_nodes_two_tasks_two_threads(tmp_path, site, expected):
     assert_same_files(out, expected)
     record = json.loads(next(out.glob("journal/*-provenance.json")).read_text())
     assert [process["threads"] for process in record["processes"]] == [2, 2, 2, 2]
+    until_idle(site)
     again = submit(site, out)
     wait_until(lambda: "nothing to do" in log(out), 30, 0.3, "the job that finds the work done")
     assert again.stdout.strip() in metasweep("logs", out, env=site).stderr
@@ -174,7 +182,7 @@ def test_a_user_cancels(tmp_path, site, expected):
     assert now["state"] == "incomplete" and any("cancel" in why for why in now["slurm"]["over"]), now["slurm"]
     time.sleep(2)
     assert not ranks(out)
-    wait_until(lambda: not ask(site, "squeue", "-h", "-u", "root", "-t", "running,completing").strip(), 30, 0.3, "an empty queue")
+    until_idle(site)
     submit(site, out)
     until_complete(site, out)
     assert_same_files(out, expected)
@@ -229,9 +237,8 @@ def test_slurmctld_is_killed_and_comes_back(tmp_path, site, expected):
 def test_an_array_of_four_one_of_them_killed(tmp_path, site, expected):
     out = tmp_path / "out"
     submit(site, out, "--array", 4, "--threads", 1, "--chain", "none", form="array")
+    everyone = wait_until(lambda: (found := ranks(out)) and len(found) == 4 and found, 30, 0.02, "four elements")
     in_the_middle(out)
-    everyone = ranks(out)
-    assert len(everyone) == 4
     kill(everyone[1])
     wait_until(lambda: status(out)["state"] == "complete", 120, 0.3, log(out))
     wait_until(lambda: not ranks(out), 30, 0.3, "the end of all elements")

@@ -6,5 +6,8 @@ pub mod array_file;
 pub mod condition;
 pub mod dataset;
 pub mod error;
+pub mod figure;
+pub mod report;
+pub mod summary;
 pub mod survival;
 pub mod trajectory;

@@ -10,6 +10,7 @@
 //! | `compute` | a task begins to simulate |
 //! | `frame.write`, `frame.sync` | a frame is appended; staging is synced |
 //! | `journal.write`, `journal.sync` | a record is appended; the journal is synced |
+//! | `aggregate` | a cell is aggregated |
 //! | `checkpoint.write` | a checkpoint's frame is appended |
 //! | `seal.write`, `seal.sync`, `seal.rename`, `seal.record` | a part's first byte; its fsync; its rename; its seal record |
 //! | `manifest.write`, `manifest.rename` | the manifest is written under a temporary name; renamed |

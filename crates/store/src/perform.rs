@@ -8,8 +8,8 @@ use metasweep_sweep::sweep::{Level, Sweep};
 
 use crate::aggregate::aggregate_sample;
 use crate::encoding::encode;
-use crate::error::Result;
-use crate::failpoint::{Phase, phase};
+use crate::error::{Context, Result};
+use crate::failpoint::{Phase, phase, reach};
 use crate::files::PATIENCE;
 use crate::frame::{Frame, FrameBuilder, SectionKind, to_bytes};
 use crate::layout::{self, Table};
@@ -32,6 +32,7 @@ pub fn perform(dir: &Path, sweep: &Sweep, job: &Job, writer: &Writer) -> Result<
     match job {
         Job::Aggregate { cell, sources } => {
             let _phase = phase(Phase::Aggregate);
+            reach("aggregate").context("aggregate in", dir)?;
             let name = sweep.cells[*cell as usize].name.clone();
             let mut frame = FrameBuilder::new(name.clone(), 0..sweep.replicas);
             if sweep.observe.level == Level::Cell && !sweep.observe.series.is_empty() {

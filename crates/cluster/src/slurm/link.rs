@@ -135,10 +135,11 @@ impl Job {
     }
 
     fn ending(&self, status: ExitStatus, signalled: bool, log: &str) -> Ending {
-        let by_slurm = || {
-            Some(ending_in_log(log))
-                .filter(|known| *known != Ending::Unknown)
-                .unwrap_or_else(|| state_of(&self.name))
+        let by_slurm = || match (ending_in_log(log), raw_state_of(&self.name).as_str()) {
+            // A signal that somebody sent looks the same in the log, but the job goes on.
+            (Ending::Cancelled, "RUNNING") => Ending::Unknown,
+            (Ending::Unknown, state) => ending_of(state),
+            (known, _) => known,
         };
         let or = |fallback| Some(by_slurm()).filter(|known| *known != Ending::Unknown).unwrap_or(fallback);
         match status.code() {
@@ -174,6 +175,7 @@ impl Job {
                 Err(failure) => refusal = Some(failure.message),
             }
         }
+        let follows_itself = follows.is_none();
         let code = status.code();
         let link = self.name.clone();
         submissions::append(
@@ -187,7 +189,7 @@ impl Job {
             (Next::Nothing, None) => eprintln!("metasweep link: complete."),
             (Next::Link(_), None) => {
                 eprintln!("metasweep link: {ending:?} after {seconds:.0} s; {} goes on.", self.chain);
-                if self.chain == Chain::Requeue {
+                if self.chain == Chain::Requeue && follows_itself {
                     // Its own end now would race with the requeue: SLURM ends this process.
                     std::thread::sleep(Duration::from_secs(30));
                 }
@@ -207,8 +209,14 @@ impl Job {
                 match patiently(|| call("scontrol", &["requeue", &id], None)) {
                     // Somebody, or SLURM itself, was first.
                     Err(failure) if failure.message.contains("pending execution") => return Ok(None),
-                    outcome => outcome?,
-                };
+                    // Requeueing is off at this site, or slurmctld came back without this job.
+                    Err(failure) => {
+                        return self.resubmit(&begin).map(Some).map_err(|second| {
+                            Failure::new(format!("{}; and {}", failure.message, second.message))
+                        });
+                    }
+                    Ok(_) => {}
+                }
                 if pause > Duration::ZERO {
                     // A courtesy: the requeue stands without it.
                     let _ = call(
@@ -219,12 +227,14 @@ impl Job {
                 }
                 Ok(None)
             }
-            Chain::Resubmit => {
-                let mut options = vec![format!("--begin={begin}")];
-                options.extend(self.name.element.map(|element| format!("--array={element}")));
-                patiently(|| queue::submit(&submissions::folder(&self.dir), SCRIPT, &options)).map(Some)
-            }
+            Chain::Resubmit => self.resubmit(&begin).map(Some),
         }
+    }
+
+    fn resubmit(&self, begin: &str) -> Result<String, Failure> {
+        let mut options = vec![format!("--begin={begin}")];
+        options.extend(self.name.element.map(|element| format!("--array={element}")));
+        patiently(|| queue::submit(&submissions::folder(&self.dir), SCRIPT, &options))
     }
 
     fn over(&self, why: &str) -> Result<(), Failure> {
@@ -254,7 +264,7 @@ fn is_away(message: &str) -> bool {
         .any(|sign| message.contains(sign))
 }
 
-/// Starts the work and waits for its end. The first signal is passed on as SIGTERM.
+/// Starts the work and waits for its end. The first signal is passed on.
 fn work(command: &[String], signals: &Signals) -> Result<ExitStatus, Failure> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(super::refused("there is nothing to start: metasweep link DIR --chain … -- COMMAND"));
@@ -278,15 +288,16 @@ fn work(command: &[String], signals: &Signals) -> Result<ExitStatus, Failure> {
         }
         if signals.raised() && !told {
             told = true;
-            terminate(&child);
+            ask_to_end(&child);
         }
         std::thread::sleep(LOOK);
     }
 }
 
-/// SIGTERM, by the shell's own `kill`.
-fn terminate(child: &Child) {
-    let _ = Command::new("sh").arg("-c").arg(format!("kill -TERM {}", child.id())).status();
+/// Asks the work to end: SIGUSR1, which srun and mpirun pass on to the ranks. SIGTERM they would take for themselves, and kill the
+/// ranks. By the shell's own `kill`.
+fn ask_to_end(child: &Child) {
+    let _ = Command::new("sh").arg("-c").arg(format!("kill -USR1 {}", child.id())).status();
 }
 
 fn code_of(status: ExitStatus) -> u8 {
@@ -296,21 +307,25 @@ fn code_of(status: ExitStatus) -> u8 {
 
 /// How SLURM says that a link ended.
 fn state_of(link: &Name) -> Ending {
+    ending_of(&raw_state_of(link))
+}
+
+/// In its own word; empty if it does not know the job.
+fn raw_state_of(link: &Name) -> String {
     let id = link.element.map_or_else(|| link.job.clone(), |element| format!("{}_{element}", link.job));
     let said = call("scontrol", &["show", "job", "-o", &id], None).unwrap_or_default();
-    ending_of(said.split_whitespace().find_map(|field| field.strip_prefix("JobState=")).unwrap_or_default())
+    said.split_whitespace().find_map(|field| field.strip_prefix("JobState=")).unwrap_or_default().to_owned()
 }
 
 /// slurmstepd tells a job's log why it ends it; what it does not say, somebody did.
 fn ending_in_log(log: &str) -> Ending {
     let told = log.lines().rfind(|line| line.contains("*** JOB ") && line.contains(" CANCELLED AT "));
     match told.map(|line| line.split(" DUE TO ").nth(1).unwrap_or("").trim_end_matches([' ', '*'])) {
-        None => Ending::Unknown,
         Some("") => Ending::Cancelled,
         Some("TIME LIMIT") => Ending::Timeout,
         Some("PREEMPTION") => Ending::Preempted,
         Some("NODE FAILURE") => Ending::NodeFail,
-        Some(_) => Ending::Unknown,
+        Some(_) | None => Ending::Unknown,
     }
 }
 

@@ -40,7 +40,9 @@ pub fn call(program: &str, arguments: &[&str], folder: Option<&Path>) -> Result<
     if done.status.success() {
         return Ok(String::from_utf8_lossy(&done.stdout).trim().to_owned());
     }
-    let said = String::from_utf8_lossy(&done.stderr).trim().to_owned();
+    // scontrol says some of its errors on stdout.
+    let streams = [&done.stderr, &done.stdout].map(|bytes| String::from_utf8_lossy(bytes).trim().to_owned());
+    let said = streams.into_iter().find(|text| !text.is_empty()).unwrap_or_else(|| done.status.to_string());
     Err(Failure::new(format!("{program} {}: {said}", arguments.join(" "))))
 }
 

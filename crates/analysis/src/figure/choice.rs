@@ -1,0 +1,100 @@
+//! Which cells a figure shows, and what they are called in it.
+
+use crate::dataset::{Cell, Dataset};
+use crate::error::AnalysisError;
+
+use super::Choice;
+
+/// Curves that one panel can hold.
+pub const MOST: usize = 6;
+
+impl Choice {
+    /// The indices of the chosen cells.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn cells(&self, dataset: &Dataset) -> Result<Vec<usize>, AnalysisError> {
+        let named =
+            |cell: &Cell| self.cell.as_ref().is_none_or(|start| cell.name.starts_with(start.as_str()));
+        let chosen: Vec<usize> = (0..dataset.cells.len())
+            .filter(|index| named(&dataset.cells[*index]) && self.condition.holds(&dataset.cells[*index]))
+            .collect();
+        if chosen.is_empty() {
+            return Err(AnalysisError::Nothing("no cell of the dataset fulfils the condition".to_owned()));
+        }
+        Ok(chosen)
+    }
+
+    /// At most [`MOST`] of the chosen cells, spread evenly: the first and the last among them.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn few(&self, dataset: &Dataset) -> Result<Vec<usize>, AnalysisError> {
+        let all = self.cells(dataset)?;
+        if all.len() <= MOST {
+            return Ok(all);
+        }
+        Ok((0..MOST).map(|index| all[index * (all.len() - 1) / (MOST - 1)]).collect())
+    }
+
+    /// The first of the chosen cells.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn one(&self, dataset: &Dataset) -> Result<usize, AnalysisError> {
+        Ok(self.cells(dataset)?[0])
+    }
+}
+
+/// `d = 2, β = 9`: what tells this cell from the others.
+#[must_use]
+pub fn describe(dataset: &Dataset, cell: usize, among: &[usize]) -> String {
+    let cells: Vec<&Cell> = among.iter().map(|index| &dataset.cells[*index]).collect();
+    named(&dataset.cells[cell], &dataset.axes(&cells))
+}
+
+/// A cell by these keys.
+#[must_use]
+pub fn named(cell: &Cell, keys: &[&str]) -> String {
+    let one = |key: &&str| {
+        let value = cell.parameters.get(*key).map(ToString::to_string).unwrap_or_default();
+        let symbol = match *key {
+            "beta" => "β",
+            "gamma" => "γ",
+            other => other,
+        };
+        format!("{symbol} = {value}")
+    };
+    keys.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// The chosen cells in groups that differ in nothing but `key`; each with its name, sorted by `key`.
+pub fn groups(dataset: &Dataset, chosen: &[usize], key: &str) -> Vec<(String, Vec<usize>)> {
+    let cells: Vec<&Cell> = chosen.iter().map(|index| &dataset.cells[*index]).collect();
+    let others: Vec<&str> =
+        dataset.axes(&cells).into_iter().filter(|axis| *axis != key && *axis != "gamma").collect();
+    let mut groups: Vec<(String, Vec<usize>)> = Vec::new();
+    for index in chosen {
+        let name = named(&dataset.cells[*index], &others);
+        match groups.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, members)) => members.push(*index),
+            None => groups.push((name, vec![*index])),
+        }
+    }
+    for (_, members) in &mut groups {
+        members.sort_by(|a, b| dataset.cells[*a].number(key).total_cmp(&dataset.cells[*b].number(key)));
+    }
+    groups
+}
+
+/// The middle of sorted numbers at `p`, by linear interpolation (type 7); NaN of none.
+#[must_use]
+pub fn quantile(sorted: &[f64], p: f64) -> f64 {
+    if sorted.is_empty() {
+        return f64::NAN;
+    }
+    let place = p * (sorted.len() - 1) as f64;
+    let below = place.floor() as usize;
+    let above = (below + 1).min(sorted.len() - 1);
+    sorted[below] + (place - below as f64) * (sorted[above] - sorted[below])
+}

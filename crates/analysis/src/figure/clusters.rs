@@ -1,0 +1,16 @@
+//! `clusters`: the number of clusters over time, with the band between the outermost quantiles.
+
+use crate::dataset::Dataset;
+use crate::error::AnalysisError;
+
+use super::Choice;
+use super::curves::over_time;
+use super::plot::{Axis, Figure};
+
+/// Makes it.
+pub fn make(dataset: &Dataset, choice: &Choice) -> Result<Figure, AnalysisError> {
+    let observable = choice.observable.as_deref().unwrap_or("clusters");
+    over_time(dataset, choice, observable, ("clusters over time", Axis::linear(observable)), true, |value| {
+        value
+    })
+}

@@ -1,0 +1,361 @@
+//! Draws a figure as SVG or PNG: one look for all of them. Colours are those of Okabe and Ito, and viridis: both safe for
+//! colour-blind readers, the second perceptually uniform.
+
+use std::path::Path;
+use std::sync::Once;
+
+use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
+use plotters::prelude::*;
+use plotters::style::{FontStyle, RGBColor, register_font};
+
+use crate::error::AnalysisError;
+
+use super::plot::{BLACK as THEORY, Figure, Layer, Panel};
+
+const FONT: &str = "sans-serif";
+const PALETTE: [RGBColor; 7] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(86, 180, 233),
+    RGBColor(230, 159, 0),
+    RGBColor(90, 90, 90),
+];
+
+/// Size of a panel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+}
+
+/// Draws into a file; its ending chooses svg, png or json.
+///
+/// # Errors
+/// If the ending is another, or the file cannot be written.
+pub fn draw(figure: &Figure, size: Option<Size>, path: &Path) -> Result<(), AnalysisError> {
+    fonts();
+    let wrong = |what: String| AnalysisError::Write { path: path.to_owned(), what };
+    let (columns, rows) = layout(figure.panels.len());
+    let size = size.unwrap_or(Size { width: 560 * columns as u32, height: 400 * rows as u32 + 40 });
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    match ending {
+        "svg" => {
+            let mut text = String::new();
+            let root = SVGBackend::with_string(&mut text, (size.width, size.height)).into_drawing_area();
+            all(figure, &root).map_err(wrong)?;
+            drop(root);
+            std::fs::write(path, text).map_err(|error| wrong(error.to_string()))
+        }
+        "png" => {
+            let root = BitMapBackend::new(path, (size.width, size.height)).into_drawing_area();
+            all(figure, &root).map_err(wrong)
+        }
+        "json" => {
+            let text = serde_json::to_string_pretty(figure).map_err(|error| wrong(error.to_string()))?;
+            std::fs::write(path, text).map_err(|error| wrong(error.to_string()))
+        }
+        other => Err(wrong(format!("a figure is written as .svg, .png or .json, not as {other:?}"))),
+    }
+}
+
+fn fonts() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let _ = register_font(FONT, FontStyle::Normal, include_bytes!("../../assets/DejaVuSans.ttf"));
+    });
+}
+
+/// Columns and rows of panels.
+fn layout(panels: usize) -> (usize, usize) {
+    let columns = match panels {
+        0 | 1 => 1,
+        2 | 4 => 2,
+        _ => 3,
+    };
+    (columns, panels.max(1).div_ceil(columns))
+}
+
+type Root<'a, B> = DrawingArea<B, Shift>;
+
+fn all<B: DrawingBackend>(figure: &Figure, root: &Root<B>) -> Result<(), String> {
+    let said = |error: &dyn std::fmt::Display| error.to_string();
+    root.fill(&WHITE).map_err(|error| said(&error))?;
+    let root = root.titled(&figure.title, (FONT, 19)).map_err(|error| said(&error))?;
+    let (columns, rows) = layout(figure.panels.len());
+    for (area, panel) in root.split_evenly((rows, columns)).iter().zip(&figure.panels) {
+        draw_panel(panel, area)?;
+    }
+    root.present().map_err(|error| said(&error))
+}
+
+/// A number on its axis.
+fn on(log: bool, number: f64) -> f64 {
+    if log { libm::log10(number) } else { number }
+}
+
+/// The ends of an axis, with a little air.
+fn range(numbers: &[f64], tight: bool) -> (f64, f64) {
+    let finite = numbers.iter().copied().filter(|number| number.is_finite());
+    let (low, high) = finite
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), number| (low.min(number), high.max(number)));
+    if low > high {
+        return (0.0, 1.0);
+    }
+    let air = if tight { 0.0 } else { 0.04 * (high - low) };
+    if high - low < 1e-12 * high.abs().max(1.0) { (low - 0.5, high + 0.5) } else { (low - air, high + air) }
+}
+
+fn corners(layer: &Layer) -> Vec<(f64, f64)> {
+    match layer {
+        Layer::Line { points, .. } | Layer::Points { points, .. } => points.clone(),
+        Layer::Band { points, .. } | Layer::Intervals { points, .. } => {
+            points.iter().flat_map(|(x, low, high)| [(*x, *low), (*x, *high)]).collect()
+        }
+        Layer::Heat { tiles, .. } => {
+            tiles.iter().flat_map(|tile| [(tile.x.0, tile.y.0), (tile.x.1, tile.y.1)]).collect()
+        }
+    }
+}
+
+fn draw_panel<B: DrawingBackend>(panel: &Panel, area: &Root<B>) -> Result<(), String> {
+    let said = |error: &dyn std::fmt::Display| error.to_string();
+    let heat = panel.layers.iter().find_map(|layer| match layer {
+        Layer::Heat { tiles, label } => Some((tiles, label)),
+        _ => None,
+    });
+    let (area, scale) = if heat.is_some() {
+        let width = area.dim_in_pixel().0;
+        let (left, right) = area.split_horizontally(width - 88);
+        (left, Some(right))
+    } else {
+        (area.clone(), None)
+    };
+    let (logx, logy) = (panel.x.log, panel.y.log);
+    // Theory does not stretch the axes, unless it is alone.
+    let data = |layer: &&Layer| !matches!(layer, Layer::Line { dashed: true, .. });
+    let mut points: Vec<(f64, f64)> = panel.layers.iter().filter(data).flat_map(corners).collect();
+    if points.is_empty() {
+        points = panel.layers.iter().flat_map(corners).collect();
+    }
+    let xs: Vec<f64> = points.iter().map(|(x, _)| on(logx, *x)).collect();
+    let ys: Vec<f64> = points.iter().map(|(_, y)| on(logy, *y)).collect();
+    let (x, y) = (range(&xs, heat.is_some()), range(&ys, heat.is_some()));
+    let mut chart = ChartBuilder::on(&area)
+        .margin(8)
+        .margin_right(16)
+        .caption(&panel.title, (FONT, 15))
+        .x_label_area_size(46)
+        .y_label_area_size(66)
+        .build_cartesian_2d(x.0..x.1, y.0..y.1)
+        .map_err(|error| said(&error))?;
+    let ticks = |log: bool, ends: (f64, f64)| {
+        if log { ((ends.1 - ends.0).floor() as usize + 1).clamp(3, 8) } else { 6 }
+    };
+    let label = |log: bool, ends: (f64, f64)| move |number: &f64| tick(log, ends, *number);
+    chart
+        .configure_mesh()
+        .x_desc(&panel.x.label)
+        .y_desc(&panel.y.label)
+        .x_labels(ticks(logx, x))
+        .y_labels(ticks(logy, y))
+        .x_label_formatter(&label(logx, x))
+        .y_label_formatter(&label(logy, y))
+        .label_style((FONT, 13))
+        .axis_desc_style((FONT, 14))
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(if heat.is_some() { TRANSPARENT } else { BLACK.mix(0.10) })
+        .draw()
+        .map_err(|error| said(&error))?;
+    let axes = Axes { log: (logx, logy), x, y };
+    let mut named = false;
+    for layer in &panel.layers {
+        named |= draw_layer(layer, &axes, &mut chart)?;
+    }
+    if named {
+        chart
+            .configure_series_labels()
+            .label_font((FONT, 12))
+            .background_style(WHITE.mix(0.85))
+            .border_style(BLACK.mix(0.2))
+            .position(SeriesLabelPosition::UpperRight)
+            .draw()
+            .map_err(|error| said(&error))?;
+    }
+    if let (Some((tiles, label)), Some(right)) = (heat, scale) {
+        draw_scale(extremes(tiles.iter().map(|tile| tile.value)), label, &right)?;
+    }
+    Ok(())
+}
+
+type Chart<'a, B> = ChartContext<'a, B, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+/// The axes of a panel: which are logarithmic, and their ends as drawn.
+struct Axes {
+    log: (bool, bool),
+    x: (f64, f64),
+    y: (f64, f64),
+}
+
+impl Axes {
+    fn at(&self, (x, y): (f64, f64)) -> (f64, f64) {
+        (on(self.log.0, x), on(self.log.1, y))
+    }
+
+    fn shown(&self, points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+        points.iter().map(|point| self.at(*point)).filter(|(x, y)| x.is_finite() && y.is_finite()).collect()
+    }
+
+    fn inside(&self, (x, y): &(f64, f64)) -> bool {
+        *x >= self.x.0 && *x <= self.x.1 && *y >= self.y.0 && *y <= self.y.1
+    }
+}
+
+/// Draws a layer; whether it is named in the legend.
+fn draw_layer<B: DrawingBackend>(layer: &Layer, axes: &Axes, chart: &mut Chart<B>) -> Result<bool, String> {
+    let said = |error: &dyn std::fmt::Display| error.to_string();
+    match layer {
+        Layer::Heat { tiles, .. } => {
+            let (low, high) = extremes(tiles.iter().map(|tile| tile.value));
+            let rectangles = tiles.iter().filter(|tile| tile.value.is_finite()).map(|tile| {
+                let (a, b) = (axes.at((tile.x.0, tile.y.0)), axes.at((tile.x.1, tile.y.1)));
+                Rectangle::new([a, b], shade(tile.value, low, high).filled())
+            });
+            chart.draw_series(rectangles).map_err(|error| said(&error))?;
+            Ok(false)
+        }
+        Layer::Line { points, label, colour, dashed } => {
+            let style = paint(*colour).stroke_width(2);
+            let mut points = axes.shown(points);
+            let drawn = if *dashed {
+                points.retain(|point| axes.inside(point));
+                chart.draw_series(DashedLineSeries::new(points, 6, 4, style)).map_err(|error| said(&error))?
+            } else {
+                chart.draw_series(LineSeries::new(points, style)).map_err(|error| said(&error))?
+            };
+            if let Some(label) = label {
+                drawn.label(label).legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
+            }
+            Ok(label.is_some())
+        }
+        Layer::Points { points, label, colour } => {
+            let colour = paint(*colour).filled();
+            let points = axes.shown(points);
+            let radius = if points.len() > 400 { 2 } else { 4 };
+            let circles = points.into_iter().map(|point| Circle::new(point, radius, colour));
+            let drawn = chart.draw_series(circles).map_err(|error| said(&error))?;
+            if let Some(label) = label {
+                drawn.label(label).legend(move |(x, y)| Circle::new((x + 9, y), 4, colour));
+            }
+            Ok(label.is_some())
+        }
+        Layer::Band { points, colour } => {
+            let upper: Vec<(f64, f64)> = points.iter().map(|(x, _, high)| (*x, *high)).collect();
+            let lower: Vec<(f64, f64)> = points.iter().rev().map(|(x, low, _)| (*x, *low)).collect();
+            let outline = [axes.shown(&upper), axes.shown(&lower)].concat();
+            let area = Polygon::new(outline, paint(*colour).mix(0.2).filled());
+            chart.draw_series(std::iter::once(area)).map_err(|error| said(&error))?;
+            Ok(false)
+        }
+        Layer::Intervals { points, colour } => {
+            let style = paint(*colour).stroke_width(2);
+            let lines = points
+                .iter()
+                .map(|(x, low, high)| PathElement::new([axes.at((*x, *low)), axes.at((*x, *high))], style));
+            chart.draw_series(lines).map_err(|error| said(&error))?;
+            Ok(false)
+        }
+    }
+}
+
+/// The colour scale beside a heat map.
+fn draw_scale<B: DrawingBackend>(ends: (f64, f64), label: &str, area: &Root<B>) -> Result<(), String> {
+    let said = |error: &dyn std::fmt::Display| error.to_string();
+    let mut chart = ChartBuilder::on(area)
+        .margin_top(34)
+        .margin_bottom(54)
+        .margin_right(22)
+        .right_y_label_area_size(48)
+        .build_cartesian_2d(0.0..1.0, ends.0..ends.1)
+        .map_err(|error| said(&error))?
+        .set_secondary_coord(0.0..1.0, ends.0..ends.1);
+    let steps = 128;
+    let height = (ends.1 - ends.0) / f64::from(steps);
+    let bars = (0..steps).map(|step| {
+        let low = ends.0 + f64::from(step) * height;
+        Rectangle::new(
+            [(0.0, low), (1.0, low + 1.01 * height)],
+            shade(low + height / 2.0, ends.0, ends.1).filled(),
+        )
+    });
+    chart.draw_series(bars).map_err(|error| said(&error))?;
+    chart
+        .configure_secondary_axes()
+        .y_labels(6)
+        .y_desc(label)
+        .y_label_formatter(&|number: &f64| short(*number))
+        .label_style((FONT, 12))
+        .axis_desc_style((FONT, 13))
+        .draw()
+        .map_err(|error| said(&error))
+}
+
+fn extremes(numbers: impl Iterator<Item = f64>) -> (f64, f64) {
+    let numbers: Vec<f64> = numbers.filter(|number| number.is_finite()).collect();
+    range(&numbers, true)
+}
+
+fn shade(value: f64, low: f64, high: f64) -> RGBColor {
+    ViridisRGB.get_color_normalized(value, low, high)
+}
+
+fn paint(colour: usize) -> RGBColor {
+    if colour == THEORY { BLACK } else { PALETTE[colour % PALETTE.len()] }
+}
+
+/// A tick's text: of a log axis whole powers of ten if there are several, else the number itself.
+fn tick(log: bool, ends: (f64, f64), number: f64) -> String {
+    if !log {
+        return short(number);
+    }
+    if ends.1 - ends.0 < 2.0 {
+        return short(libm::pow(10.0, number));
+    }
+    let nearest = number.round();
+    if (number - nearest).abs() > 1e-6 {
+        return String::new();
+    }
+    if (-2.0..=3.0).contains(&nearest) { short(libm::pow(10.0, nearest)) } else { format!("1e{nearest}") }
+}
+
+/// Three significant digits.
+#[must_use]
+pub fn short(number: f64) -> String {
+    if number != 0.0 && !(1e-3..1e5).contains(&number.abs()) {
+        return format!("{number:.0e}");
+    }
+    let digits =
+        if number == 0.0 { 0 } else { (2 - libm::floor(libm::log10(number.abs())) as i32).clamp(0, 5) };
+    let text = format!("{number:.0$}", digits as usize);
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_read_well() {
+        assert_eq!(short(0.25), "0.25");
+        assert_eq!(short(1500.0), "1500");
+        assert_eq!(short(1e7), "1e7");
+        assert_eq!(short(-0.5), "-0.5");
+        assert_eq!(tick(true, (0.0, 9.0), 6.0), "1e6");
+        assert_eq!(tick(true, (0.0, 9.0), 0.5), "");
+        assert_eq!(tick(true, (0.0, 1.0), 0.0), "1");
+    }
+}

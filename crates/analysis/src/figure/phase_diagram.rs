@@ -1,0 +1,91 @@
+//! `phase-diagram`: an observable's mean over t and β (P0, Figures 2 and 3), a panel for each combination of the other axes.
+//! The white-on-dark structure is the data's; the dashed line is Γ_{∞,δ}, where it is known (V = B = I, SA and USA).
+
+use metasweep_dynamics::model::Normalization;
+use metasweep_metastability::theory::gamma;
+
+use crate::dataset::{Cell, Dataset};
+use crate::error::AnalysisError;
+
+use super::Choice;
+use super::choice::groups;
+use super::plot::{Axis, Figure, Layer, Panel, Tile};
+
+/// δ of Γ_{∞,δ} where the sweep does not say.
+const DELTA: f64 = 1e-3;
+
+/// Makes it.
+pub fn make(dataset: &Dataset, choice: &Choice) -> Result<Figure, AnalysisError> {
+    let observable = choice.observable.as_deref().unwrap_or("pair_fraction");
+    let column = format!("{observable}_mean");
+    let chosen = choice.cells(dataset)?;
+    let inside = |cell: &Cell| choice.condition.holds(cell);
+    let table = dataset.read("series", &["t", &column], &inside)?;
+    let (t, values, rows) = (table.numbers("t"), table.numbers(&column), table.by_cell());
+    let mut panels = Vec::new();
+    for (name, members) in groups(dataset, &chosen, "beta") {
+        let betas: Vec<f64> = members.iter().map(|cell| dataset.cells[*cell].number("beta")).collect();
+        let heights = edges(&betas);
+        let mut tiles = Vec::new();
+        for (cell, y) in members.iter().zip(&heights) {
+            let rows = rows.get(cell).map(Vec::as_slice).unwrap_or_default();
+            let times: Vec<f64> = rows.iter().map(|row| t[*row]).collect();
+            for (row, x) in rows.iter().zip(edges(&times)) {
+                tiles.push(Tile { x, y: *y, value: values[*row] });
+            }
+        }
+        if tiles.is_empty() {
+            continue;
+        }
+        let mut layers = vec![Layer::Heat { tiles, label: observable.replace('_', " ") }];
+        layers.extend(boundary(dataset, &members));
+        panels.push(Panel { title: name, x: Axis::linear("t"), y: Axis::linear("β"), layers });
+    }
+    Ok(Figure { title: format!("{}: {}", dataset.name, observable.replace('_', " ")), panels })
+}
+
+/// Intervals around points: halfway to the neighbours.
+fn edges(points: &[f64]) -> Vec<(f64, f64)> {
+    let last = points.len().saturating_sub(1);
+    let half = |a: usize, b: usize| f64::midpoint(points[a], points[b]);
+    (0..points.len())
+        .map(|at| {
+            let low = if at == 0 { points[0] } else { half(at - 1, at) };
+            let high = if at == last { points[last] } else { half(at, at + 1) };
+            if last == 0 { (low - 0.5, high + 0.5) } else { (low, high) }
+        })
+        .collect()
+}
+
+fn boundary(dataset: &Dataset, members: &[usize]) -> Option<Layer> {
+    let cell = &dataset.cells[*members.first()?];
+    let normalization = match cell.text("normalization") {
+        "softmax" => Normalization::Softmax,
+        "unnormalized" => Normalization::Unnormalized,
+        _ => return None,
+    };
+    let known = cell.text("value") == "identity"
+        && cell.text("query_key") == "identity"
+        && cell.text("model") == "attention";
+    if !known {
+        return None;
+    }
+    let n = cell.number("n") as usize;
+    let points = members
+        .iter()
+        .map(|cell| dataset.cells[*cell].number("beta"))
+        .map(|beta| (gamma::boundary(n, beta, normalization, DELTA), beta))
+        .collect();
+    Some(Layer::theory(points, "Γ, δ = 0.001"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_meet_halfway() {
+        assert_eq!(edges(&[0.0, 1.0, 3.0]), [(0.0, 0.5), (0.5, 2.0), (2.0, 3.0)]);
+        assert_eq!(edges(&[2.0]), [(1.5, 2.5)]);
+    }
+}

@@ -1,0 +1,81 @@
+//! `trajectory`: the tokens of a replica at its snapshots; in two dimensions their angles over time, in more the
+//! first two coordinates, a panel for each of up to six times.
+
+use std::collections::BTreeMap;
+
+use crate::dataset::Dataset;
+use crate::error::AnalysisError;
+
+use super::Choice;
+use super::choice::describe;
+use super::plot::{Axis, Figure, Layer, Panel};
+
+/// Makes it.
+pub fn make(dataset: &Dataset, choice: &Choice) -> Result<Figure, AnalysisError> {
+    let cell = choice.one(dataset)?;
+    let name = dataset.cells[cell].name.clone();
+    let table = dataset.read("tokens", &["t", "token", "replica", "x"], &|other| other.name == name)?;
+    let (t, replica, x) = (table.numbers("t"), table.numbers("replica"), table.lists("x"));
+    let mut states: BTreeMap<u64, Vec<Vec<f64>>> = BTreeMap::new();
+    for row in (0..table.rows()).filter(|row| replica[*row] == f64::from(choice.replica)) {
+        states.entry(t[row].to_bits()).or_default().push(x[row].clone());
+    }
+    let states: Vec<(f64, Vec<Vec<f64>>)> =
+        states.into_iter().map(|(t, state)| (f64::from_bits(t), state)).collect();
+    let chosen = describe(dataset, cell, &(0..dataset.cells.len()).collect::<Vec<_>>());
+    Ok(of_states(&format!("{}: {chosen}, replica {}", dataset.name, choice.replica), &states))
+}
+
+/// The figure of states in the order of their times.
+#[must_use]
+pub fn of_states(title: &str, states: &[(f64, Vec<Vec<f64>>)]) -> Figure {
+    let d = states.first().and_then(|(_, state)| Some(state.first()?.len())).unwrap_or(0);
+    let panels = if d == 2 { vec![angles(states)] } else { projections(states) };
+    Figure { title: title.to_owned(), panels }
+}
+
+/// A line a token, its angle followed across ±π.
+fn angles(states: &[(f64, Vec<Vec<f64>>)]) -> Panel {
+    let tokens = states.first().map_or(0, |(_, state)| state.len());
+    let mut layers = Vec::new();
+    for token in 0..tokens {
+        let mut points: Vec<(f64, f64)> = Vec::new();
+        for (t, state) in states {
+            let angle = libm::atan2(state[token][1], state[token][0]);
+            let turn = 2.0 * std::f64::consts::PI;
+            let before = points.last().map_or(angle, |(_, before)| *before);
+            points.push((*t, angle + turn * ((before - angle) / turn).round()));
+        }
+        layers.push(Layer::line(points, None, token));
+    }
+    Panel {
+        title: "angles of the tokens".to_owned(),
+        x: Axis::linear("t"),
+        y: Axis::linear("angle (radians)"),
+        layers,
+    }
+}
+
+fn projections(states: &[(f64, Vec<Vec<f64>>)]) -> Vec<Panel> {
+    let circle: Vec<(f64, f64)> = (0..=200)
+        .map(|step| f64::from(step) / 200.0 * 2.0 * std::f64::consts::PI)
+        .map(|a| (libm::cos(a), libm::sin(a)))
+        .collect();
+    let count = states.len().min(6);
+    let chosen = (0..count)
+        .map(|index| &states[if count == 1 { 0 } else { index * (states.len() - 1) / (count - 1) }]);
+    chosen
+        .map(|(t, state)| {
+            let points = state.iter().filter(|x| x.len() > 1).map(|x| (x[0], x[1])).collect();
+            Panel {
+                title: format!("t = {}", super::draw::short(*t)),
+                x: Axis::linear("x₁"),
+                y: Axis::linear("x₂"),
+                layers: vec![
+                    Layer::line(circle.clone(), None, 6),
+                    Layer::Points { points, label: None, colour: 0 },
+                ],
+            }
+        })
+        .collect()
+}
