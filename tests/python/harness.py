@@ -159,14 +159,14 @@ def kill(pid, number=signal.SIGKILL):
 
 
 def wait_until(condition, seconds=30, every=0.01, what="it"):
-    """Polls `condition` until it returns something true; fails after `seconds`."""
+    """Polls `condition` until it returns something true; fails after `seconds`, naming `what` (a text, or what gives one then)."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         found = condition()
         if found:
             return found
         time.sleep(every)
-    raise AssertionError(f"{what} did not happen within {seconds} s")
+    raise AssertionError(f"{what() if callable(what) else what} did not happen within {seconds} s")
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import SAME_BYTES, assert_same_files, binary, environment, kill, metasweep, status, wait_until
+from harness import REPOSITORY, SAME_BYTES, assert_same_files, binary, environment, kill, metasweep, status, wait_until
 
 REPLICAS = ("--set", "replicas=300")
 PROGRAM = {"array": "metasweep", "ranks": "metasweep-mpi"}
@@ -29,6 +29,7 @@ def expected(tmp_path_factory):
 def site(slurm):
     """The environment of a user on this cluster: links follow each other at once, two nodes share a machine. Nobody else's jobs."""
     subprocess.run(["scancel", "-u", "root"], env=environment(slurm), check=False, capture_output=True)
+    resume(slurm, "n[1-2]")
     until_idle(slurm)
     return {**slurm, "METASWEEP_LINKS_APART": "1", "OMPI_MCA_btl": "self,tcp", "OMPI_MCA_btl_tcp_if_include": "lo"}
 
@@ -53,6 +54,16 @@ def log(out):
     return "\n".join(f"{path.name}:\n{path.read_text()}" for path in sorted((out / "slurm").glob("*.log")))
 
 
+def situation(site, out):
+    """What somebody who looks into a failure wants to see."""
+    asked = [["squeue", "-t", "all", "-o", "%i %j %T %r %M %R"], ["sinfo", "-N", "-l"]]
+    said = [subprocess.run(one, env=environment(site), capture_output=True, text=True, timeout=60).stdout for one in asked]
+    controller = (Path(site["SLURM_CONF"]).parent / "slurmctld.log").read_text(errors="replace").splitlines()[-40:]
+    processes = subprocess.run(["ps", "-eo", "pid,ppid,stat,etimes,args"], capture_output=True, text=True).stdout
+    shown = [line for line in processes.splitlines() if any(word in line for word in ("slurm", "metasweep", "mpirun", "srun", "orted"))]
+    return "\n".join([log(out), records(out), *said, *controller, *shown])
+
+
 def until_complete(site, out, seconds=150):
     """Waits for the chain to complete the sweep; its last status."""
 
@@ -65,7 +76,12 @@ def until_complete(site, out, seconds=150):
         assert not over, f"the chain ended: {over}\n{log(out)}"
         return None
 
-    return wait_until(look, seconds, 0.3, f"the end of the chain; {log(out) if (out / 'slurm').exists() else ''}")
+    return wait_until(look, seconds, 0.3, lambda: f"the end of the chain\n{situation(site, out)}")
+
+
+def resume(site, nodes):
+    """Back to work; they may have come back by themselves."""
+    subprocess.run(["scontrol", "update", f"NodeName={nodes}", "State=RESUME"], env=environment(site), capture_output=True)
 
 
 def until_idle(site):
@@ -215,14 +231,14 @@ def test_a_node_goes_down(tmp_path, site, expected):
         ask(site, "scontrol", "update", "NodeName=n2", "State=DOWN", "Reason=test")
         wait_until(lambda: not ranks(out), 60, 0.2, "the end of the ranks")
     finally:
-        # It may have come back by itself.
-        subprocess.run(["scontrol", "update", "NodeName=n2", "State=RESUME"], env=environment(site), capture_output=True)
+        resume(site, "n2")
     end = until_complete(site, out)
     assert end["slurm"]["restarts"] >= 1
     assert_same_files(out, expected)
 
 
 def test_slurmctld_is_killed_and_comes_back(tmp_path, site, expected):
+    """Right after the submission it has not saved the job yet, and gives its number a second time."""
     out = tmp_path / "out"
     submit(site, out, METASWEEP_LINK_SECONDS=6)
     in_the_middle(out)
@@ -232,6 +248,8 @@ def test_slurmctld_is_killed_and_comes_back(tmp_path, site, expected):
     subprocess.run(["slurmctld", "-f", site["SLURM_CONF"]], env=environment(site), check=True, capture_output=True, timeout=30)
     until_complete(site, out)
     assert_same_files(out, expected)
+    until_idle(site)
+    assert ask(site, "sinfo", "-h", "-N", "-o", "%t").split() == ["idle", "idle"]
 
 
 def test_an_array_of_four_one_of_them_killed(tmp_path, site, expected):
@@ -240,7 +258,7 @@ def test_an_array_of_four_one_of_them_killed(tmp_path, site, expected):
     everyone = wait_until(lambda: (found := ranks(out)) and len(found) == 4 and found, 30, 0.02, "four elements")
     in_the_middle(out)
     kill(everyone[1])
-    wait_until(lambda: status(out)["state"] == "complete", 120, 0.3, log(out))
+    wait_until(lambda: status(out)["state"] == "complete", 120, 0.3, lambda: situation(site, out))
     wait_until(lambda: not ranks(out), 30, 0.3, "the end of all elements")
     assert_same_files(out, expected)
     endings = [link["ending"] for link in state(site, out)["slurm"]["links"]]
@@ -252,6 +270,31 @@ def test_tasks_of_srun_without_mpi(tmp_path, site, expected):
     out = tmp_path / "out"
     command = ["srun", "-N2", "-n4", "--mpi=none", binary(), "run", str(SAME_BYTES), *REPLICAS, "--out", str(out)]
     ask({**site, "SLURM_CPU_BIND": "none"}, *command, "--threads", "1", "--share", "auto")
+    assert_same_files(out, expected)
+
+
+@pytest.mark.parametrize("script", ["pure-mpi", "hybrid", "array"])
+def test_the_ready_scripts(tmp_path, site, expected, script):
+    """Given notice in the middle they end with 75; submitted again they complete it."""
+    out = tmp_path / "out"
+    variables = {**site, "SLURM_CPU_BIND": "none", "METASWEEP": binary("metasweep" if script == "array" else "metasweep-mpi")}
+    path = REPOSITORY / f"slurm/{script}.sbatch"
+    command = ["sbatch", "--parsable", f"--output={tmp_path}/%A_%a.log", str(path), str(SAME_BYTES), *REPLICAS, "--out", str(out)]
+
+    def ended(job):
+        lines = ask(site, "scontrol", "show", "job", "-o", job).splitlines()
+        codes = [re.search(r"ExitCode=(\d+):", line).group(1) for line in lines]
+        states = [re.search(r"JobState=(\w+)", line).group(1) for line in lines]
+        return codes if all(state in ("COMPLETED", "FAILED") for state in states) else None
+
+    job = ask(variables, *command).strip()
+    in_the_middle(out)
+    ask(site, "scancel", "--signal=USR1", "--batch", job)
+    codes = wait_until(lambda: ended(job), 60, 0.5, lambda: situation(site, out))
+    assert set(codes) == {"75"}, codes
+    job = ask(variables, *command).strip()
+    codes = wait_until(lambda: ended(job), 120, 0.5, lambda: situation(site, out))
+    assert set(codes) == {"0"}, codes
     assert_same_files(out, expected)
 
 
@@ -309,7 +352,7 @@ def test_a_chain_without_progress_ends(tmp_path, site):
     """Every link dies before its first chunk."""
     out = tmp_path / "out"
     submit(site, out, METASWEEP_FAILPOINT="journal.write:1=kill")
-    wait_until(lambda: (out / "slurm").exists() and '"over"' in records(out), 90, 0.5, log(out))
+    wait_until(lambda: (out / "slurm").exists() and '"over"' in records(out), 180, 0.5, lambda: situation(site, out))
     assert "without progress" in records(out)
 
 

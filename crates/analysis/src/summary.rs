@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::condition::Condition;
 use crate::dataset::{Cell, Dataset, Table, Value};
 use crate::error::AnalysisError;
-use crate::figure::draw::short;
+use crate::figure::ticks::short;
 use crate::survival::KaplanMeier;
 
 /// How intervals were made, for the table's foot.

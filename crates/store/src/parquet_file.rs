@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -38,17 +39,43 @@ struct Hashing {
     file: BufWriter<File>,
     hasher: blake3::Hasher,
     bytes: u64,
+    refusal: Refusal,
+}
+
+/// What the disk said first when it refused. The Parquet writer makes a text of it in places, and a full disk is no damage.
+#[derive(Clone, Default)]
+struct Refusal(Arc<OnceLock<io::Error>>);
+
+impl Refusal {
+    fn noting<T>(&self, outcome: io::Result<T>) -> io::Result<T> {
+        outcome.inspect_err(|error| {
+            let same = error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error);
+            let _ = self.0.set(same);
+        })
+    }
+
+    /// The outcome of something the Parquet writer did; the disk's own error if it had one.
+    fn explain<T>(&self, outcome: parquet::errors::Result<T>, path: &Path) -> Result<T> {
+        match (outcome, self.0.get()) {
+            (Err(_), Some(refusal)) => {
+                let kind = refusal.kind();
+                Err(refusal.raw_os_error().map_or_else(|| kind.into(), io::Error::from_raw_os_error))
+                    .context("write", path)
+            }
+            (outcome, _) => outcome.context("write", path),
+        }
+    }
 }
 
 impl Write for Hashing {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
+        let written = self.refusal.noting(self.file.write(bytes))?;
         self.hasher.update(&bytes[..written]);
         self.bytes += written as u64;
         Ok(written)
     }
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        self.refusal.noting(self.file.flush())
     }
 }
 
@@ -70,6 +97,7 @@ pub struct PartWriter {
     temporary: Temporary,
     path: PathBuf,
     writer: ArrowWriter<Hashing>,
+    refusal: Refusal,
     rows: RowHasher,
 }
 
@@ -98,13 +126,24 @@ impl PartWriter {
         reach("seal.write").context("write", &temporary)?;
         let file = File::create(&temporary).context("create", &temporary)?;
         let temporary = Temporary(temporary);
-        let sink = Hashing { file: BufWriter::new(file), hasher: blake3::Hasher::new(), bytes: 0 };
+        let refusal = Refusal::default();
+        let (hasher, file) = (blake3::Hasher::new(), BufWriter::new(file));
+        let sink = Hashing { file, hasher, bytes: 0, refusal: refusal.clone() };
         let options =
             ArrowWriterOptions::new().with_properties(properties(row_group)).with_skip_arrow_metadata(true);
-        let writer =
-            ArrowWriter::try_new_with_options(sink, schema, options).context("write", &temporary.0)?;
+        let writer = ArrowWriter::try_new_with_options(sink, schema, options);
+        let writer = refusal.explain(writer, &temporary.0)?;
         let rows = RowHasher::default();
-        Ok(PartWriter { table, partition: partition.to_owned(), part, temporary, path, writer, rows })
+        Ok(PartWriter {
+            table,
+            partition: partition.to_owned(),
+            part,
+            temporary,
+            path,
+            writer,
+            refusal,
+            rows,
+        })
     }
 
     /// Appends rows.
@@ -113,7 +152,7 @@ impl PartWriter {
     /// If they cannot be written.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         self.rows.update(batch);
-        self.writer.write(batch).context("write", &self.temporary.0)
+        self.refusal.explain(self.writer.write(batch), &self.temporary.0)
     }
 
     /// Checks the number of rows written.
@@ -134,7 +173,7 @@ impl PartWriter {
     /// If the disk refuses; the part is not there then.
     pub fn finish(self) -> Result<SealRecord> {
         let rows = (self.rows.rows(), self.rows.finish());
-        let sink = self.writer.into_inner().context("write", &self.temporary.0)?;
+        let sink = self.refusal.explain(self.writer.into_inner(), &self.temporary.0)?;
         let (hash, bytes) = (sink.hasher.finalize().to_hex().to_string(), sink.bytes);
         let file = sink.file.into_inner().map_err(io::IntoInnerError::into_error);
         let file = file.context("write", &self.temporary.0)?;

@@ -38,7 +38,7 @@ pub fn make(dataset: &Dataset, choice: &Choice) -> Result<Figure, AnalysisError>
         layers.extend(pair(dataset, &members));
     }
     let (x, y) = (Axis::linear("β"), Axis::log("collapse time t"));
-    let panel = Panel { title: "median and quartiles (Kaplan–Meier)".to_owned(), x, y, layers };
+    let panel = Panel::new("median and quartiles (Kaplan–Meier)", x, y, layers);
     Ok(Figure { title: format!("{}: collapse times", dataset.name), panels: vec![panel] })
 }
 

@@ -44,6 +44,6 @@ pub fn make(dataset: &Dataset, choice: &Choice) -> Result<Figure, AnalysisError>
         layers.push(Layer::Points { points: means, label: (!name.is_empty()).then_some(name), colour });
     }
     let (x, y) = (Axis::linear("√β"), Axis::linear("clusters of the first plateau"));
-    let panel = Panel { title: "mean ± 2 standard errors".to_owned(), x, y, layers };
+    let panel = Panel::new("mean ± 2 standard errors", x, y, layers);
     Ok(Figure { title: format!("{}: how many clusters", dataset.name), panels: vec![panel] })
 }

@@ -48,7 +48,7 @@ pub fn over_time(
     }
     let what =
         if by_replica { format!("replica {}", choice.replica) } else { "mean over replicas".to_owned() };
-    let panel = Panel { title: what, x: Axis::linear("t"), y, layers };
+    let panel = Panel::new(what, Axis::linear("t"), y, layers);
     Ok(Figure { title: format!("{}: {title}", dataset.name), panels: vec![panel] })
 }
 

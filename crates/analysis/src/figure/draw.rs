@@ -11,7 +11,9 @@ use plotters::style::{FontStyle, RGBColor, register_font};
 
 use crate::error::AnalysisError;
 
+use super::legend;
 use super::plot::{BLACK as THEORY, Figure, Layer, Panel};
+use super::ticks::{short, tick};
 
 const FONT: &str = "sans-serif";
 const PALETTE: [RGBColor; 7] = [
@@ -145,9 +147,16 @@ fn draw_panel<B: DrawingBackend>(panel: &Panel, area: &Root<B>) -> Result<(), St
     let xs: Vec<f64> = points.iter().map(|(x, _)| on(logx, *x)).collect();
     let ys: Vec<f64> = points.iter().map(|(_, y)| on(logy, *y)).collect();
     let (x, y) = (range(&xs, heat.is_some()), range(&ys, heat.is_some()));
+    // Circles are to be round.
+    let (wide, high) = area.dim_in_pixel();
+    let spare = if panel.equal { (i64::from(wide) - 90, i64::from(high) - 86) } else { (0, 0) };
+    let beside = u32::try_from((spare.0 - spare.1) / 2).unwrap_or(0);
+    let above = u32::try_from((spare.1 - spare.0) / 2).unwrap_or(0);
     let mut chart = ChartBuilder::on(&area)
-        .margin(8)
-        .margin_right(16)
+        .margin_top(8 + above)
+        .margin_bottom(8 + above)
+        .margin_left(8 + beside)
+        .margin_right(16 + beside)
         .caption(&panel.title, (FONT, 15))
         .x_label_area_size(46)
         .y_label_area_size(66)
@@ -182,7 +191,7 @@ fn draw_panel<B: DrawingBackend>(panel: &Panel, area: &Root<B>) -> Result<(), St
             .label_font((FONT, 12))
             .background_style(WHITE.mix(0.85))
             .border_style(BLACK.mix(0.2))
-            .position(SeriesLabelPosition::UpperRight)
+            .position(legend::place(panel, &|point| axes.share(point)))
             .draw()
             .map_err(|error| said(&error))?;
     }
@@ -208,6 +217,12 @@ impl Axes {
 
     fn shown(&self, points: &[(f64, f64)]) -> Vec<(f64, f64)> {
         points.iter().map(|point| self.at(*point)).filter(|(x, y)| x.is_finite() && y.is_finite()).collect()
+    }
+
+    /// Where a point is, as a share of the panel's width and height.
+    fn share(&self, point: (f64, f64)) -> (f64, f64) {
+        let (x, y) = self.at(point);
+        ((x - self.x.0) / (self.x.1 - self.x.0), (y - self.y.0) / (self.y.1 - self.y.0))
     }
 
     fn inside(&self, (x, y): &(f64, f64)) -> bool {
@@ -315,47 +330,4 @@ fn shade(value: f64, low: f64, high: f64) -> RGBColor {
 
 fn paint(colour: usize) -> RGBColor {
     if colour == THEORY { BLACK } else { PALETTE[colour % PALETTE.len()] }
-}
-
-/// A tick's text: of a log axis whole powers of ten if there are several, else the number itself.
-fn tick(log: bool, ends: (f64, f64), number: f64) -> String {
-    if !log {
-        return short(number);
-    }
-    if ends.1 - ends.0 < 2.0 {
-        return short(libm::pow(10.0, number));
-    }
-    let nearest = number.round();
-    if (number - nearest).abs() > 1e-6 {
-        return String::new();
-    }
-    if (-2.0..=3.0).contains(&nearest) { short(libm::pow(10.0, nearest)) } else { format!("1e{nearest}") }
-}
-
-/// Three significant digits.
-#[must_use]
-pub fn short(number: f64) -> String {
-    if number != 0.0 && !(1e-3..1e5).contains(&number.abs()) {
-        return format!("{number:.0e}");
-    }
-    let digits =
-        if number == 0.0 { 0 } else { (2 - libm::floor(libm::log10(number.abs())) as i32).clamp(0, 5) };
-    let text = format!("{number:.0$}", digits as usize);
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ticks_read_well() {
-        assert_eq!(short(0.25), "0.25");
-        assert_eq!(short(1500.0), "1500");
-        assert_eq!(short(1e7), "1e7");
-        assert_eq!(short(-0.5), "-0.5");
-        assert_eq!(tick(true, (0.0, 9.0), 6.0), "1e6");
-        assert_eq!(tick(true, (0.0, 9.0), 0.5), "");
-        assert_eq!(tick(true, (0.0, 1.0), 0.0), "1");
-    }
 }

@@ -42,13 +42,13 @@ pub fn make(dataset: &Dataset, choice: &Choice) -> Result<Figure, AnalysisError>
                 .collect();
             layers.push(Layer::line(
                 points,
-                format!("t = {}", super::draw::short(f64::from_bits(*bits))),
+                format!("t = {}", super::ticks::short(f64::from_bits(*bits))),
                 colour,
             ));
         }
         let of = of.replace('_', " ");
         let (x, y) = (Axis::linear(&of), Axis::linear("density"));
-        panels.push(Panel { title: format!("{of}, all replicas"), x, y, layers });
+        panels.push(Panel::new(format!("{of}, all replicas"), x, y, layers));
     }
     let chosen = describe(dataset, cell, &(0..dataset.cells.len()).collect::<Vec<_>>());
     Ok(Figure { title: format!("{}: {chosen}", dataset.name), panels })

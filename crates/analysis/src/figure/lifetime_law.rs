@@ -48,11 +48,11 @@ pub fn make(dataset: &Dataset, choice: &Choice) -> Result<Figure, AnalysisError>
             .collect();
         layers.push(Layer::theory(line, "slope 1"));
     }
-    let panel = Panel {
-        title: "every plateau that was seen to end".to_owned(),
-        x: Axis::linear("β (1 − closest cosine)"),
-        y: Axis::log("lifetime t"),
+    let panel = Panel::new(
+        "every plateau that was seen to end",
+        Axis::linear("β (1 − closest cosine)"),
+        Axis::log("lifetime t"),
         layers,
-    };
+    );
     Ok(Figure { title: format!("{}: lifetimes of plateaus", dataset.name), panels: vec![panel] })
 }

@@ -28,12 +28,12 @@ pub fn make(dataset: &Dataset, choice: &Choice) -> Result<Figure, AnalysisError>
         .map(|row| (t[row], sizes.0[row] as u64, sizes.1[row] as u64))
         .collect();
     let layers = lines(&events).into_iter().map(|points| Layer::line(points, None, 0)).collect();
-    let panel = Panel {
-        title: format!("replica {}", choice.replica),
-        x: Axis::log("t"),
-        y: Axis::linear("clusters, in the order of the tree"),
+    let panel = Panel::new(
+        format!("replica {}", choice.replica),
+        Axis::log("t"),
+        Axis::linear("clusters, in the order of the tree"),
         layers,
-    };
+    );
     let chosen = describe(dataset, cell, &(0..dataset.cells.len()).collect::<Vec<_>>());
     Ok(Figure { title: format!("{}: merges, {chosen}", dataset.name), panels: vec![panel] })
 }

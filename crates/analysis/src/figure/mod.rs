@@ -9,6 +9,7 @@ mod curves;
 pub mod draw;
 mod energy;
 mod histogram;
+mod legend;
 mod lifetime_law;
 mod merge_tree;
 mod phase_diagram;
@@ -17,6 +18,7 @@ pub mod plot;
 mod rates;
 mod survival;
 mod thresholds;
+pub mod ticks;
 mod trajectory;
 
 use crate::condition::Condition;

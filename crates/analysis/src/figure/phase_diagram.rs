@@ -39,7 +39,7 @@ pub fn make(dataset: &Dataset, choice: &Choice) -> Result<Figure, AnalysisError>
         }
         let mut layers = vec![Layer::Heat { tiles, label: observable.replace('_', " ") }];
         layers.extend(boundary(dataset, &members));
-        panels.push(Panel { title: name, x: Axis::linear("t"), y: Axis::linear("β"), layers });
+        panels.push(Panel::new(name, Axis::linear("t"), Axis::linear("β"), layers));
     }
     Ok(Figure { title: format!("{}: {}", dataset.name, observable.replace('_', " ")), panels })
 }

@@ -37,11 +37,11 @@ pub fn make(dataset: &Dataset, choice: &Choice) -> Result<Figure, AnalysisError>
         layers.push(Layer::Points { points, label: Some(describe(dataset, *cell, &cells)), colour });
         layers.push(Layer::line(medians, None, colour));
     }
-    let panel = Panel {
-        title: "points: plateaus; lines: medians (Kaplan–Meier)".to_owned(),
-        x: Axis::linear("clusters"),
-        y: Axis::log("lifetime t"),
+    let panel = Panel::new(
+        "points: plateaus; lines: medians (Kaplan–Meier)",
+        Axis::linear("clusters"),
+        Axis::log("lifetime t"),
         layers,
-    };
+    );
     Ok(Figure { title: format!("{}: lifetimes of plateaus", dataset.name), panels: vec![panel] })
 }

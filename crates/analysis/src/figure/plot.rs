@@ -84,6 +84,15 @@ pub enum Layer {
 }
 
 impl Layer {
+    /// Its name in the legend, if it has one.
+    #[must_use]
+    pub fn label(&self) -> Option<&String> {
+        match self {
+            Layer::Line { label, .. } | Layer::Points { label, .. } => label.as_ref(),
+            Layer::Band { .. } | Layer::Intervals { .. } | Layer::Heat { .. } => None,
+        }
+    }
+
     /// A line of data.
     #[must_use]
     pub fn line(points: Vec<(f64, f64)>, label: impl Into<Option<String>>, colour: usize) -> Self {
@@ -111,6 +120,17 @@ pub struct Panel {
     pub y: Axis,
     /// From the back to the front.
     pub layers: Vec<Layer>,
+    /// Whether a unit is as long on both axes.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub equal: bool,
+}
+
+impl Panel {
+    /// A panel whose axes fill it.
+    #[must_use]
+    pub fn new(title: impl Into<String>, x: Axis, y: Axis, layers: Vec<Layer>) -> Self {
+        Panel { title: title.into(), x, y, layers, equal: false }
+    }
 }
 
 /// A figure.

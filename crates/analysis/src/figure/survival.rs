@@ -26,11 +26,6 @@ pub fn make(dataset: &Dataset, choice: &Choice) -> Result<Figure, AnalysisError>
         layers.push(Layer::line(staircase(&points), describe(dataset, *cell, &cells), colour));
     }
     let x = if log { Axis::log("t") } else { Axis::linear("t") };
-    let panel = Panel {
-        title: "Kaplan–Meier, 95% band".to_owned(),
-        x,
-        y: Axis::linear("share not collapsed"),
-        layers,
-    };
+    let panel = Panel::new("Kaplan–Meier, 95% band", x, Axis::linear("share not collapsed"), layers);
     Ok(Figure { title: format!("{}: survival of the last clusters", dataset.name), panels: vec![panel] })
 }

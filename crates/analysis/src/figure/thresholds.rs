@@ -42,12 +42,12 @@ pub fn make(dataset: &Dataset, choice: &Choice) -> Result<Figure, AnalysisError>
         layers.push(Layer::line(points.clone(), None, colour));
         layers.push(Layer::Points { points, label: Some(describe(dataset, *cell, &cells)), colour });
     }
-    let panel = Panel {
-        title: "mean over replicas at the last sample time".to_owned(),
-        x: Axis::log("threshold δ"),
-        y: Axis::linear(observable),
+    let panel = Panel::new(
+        "mean over replicas at the last sample time",
+        Axis::log("threshold δ"),
+        Axis::linear(observable),
         layers,
-    };
+    );
     Ok(Figure { title: format!("{}: clusters by threshold", dataset.name), panels: vec![panel] })
 }
 

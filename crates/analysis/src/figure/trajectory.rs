@@ -1,5 +1,5 @@
 //! `trajectory`: the tokens of a replica at its snapshots; in two dimensions their angles over time, in more the
-//! first two coordinates, a panel for each of up to six times.
+//! first two coordinates, a panel for each of up to six times; the half of the sphere with x₃ < 0 is lighter.
 
 use std::collections::BTreeMap;
 
@@ -46,14 +46,9 @@ fn angles(states: &[(f64, Vec<Vec<f64>>)]) -> Panel {
             let before = points.last().map_or(angle, |(_, before)| *before);
             points.push((*t, angle + turn * ((before - angle) / turn).round()));
         }
-        layers.push(Layer::line(points, None, token));
+        layers.push(Layer::line(points, None, 0));
     }
-    Panel {
-        title: "angles of the tokens".to_owned(),
-        x: Axis::linear("t"),
-        y: Axis::linear("angle (radians)"),
-        layers,
-    }
+    Panel::new("angles of the tokens", Axis::linear("t"), Axis::linear("angle (radians)"), layers)
 }
 
 fn projections(states: &[(f64, Vec<Vec<f64>>)]) -> Vec<Panel> {
@@ -66,16 +61,18 @@ fn projections(states: &[(f64, Vec<Vec<f64>>)]) -> Vec<Panel> {
         .map(|index| &states[if count == 1 { 0 } else { index * (states.len() - 1) / (count - 1) }]);
     chosen
         .map(|(t, state)| {
-            let points = state.iter().filter(|x| x.len() > 1).map(|x| (x[0], x[1])).collect();
-            Panel {
-                title: format!("t = {}", super::draw::short(*t)),
-                x: Axis::linear("x₁"),
-                y: Axis::linear("x₂"),
-                layers: vec![
-                    Layer::line(circle.clone(), None, 6),
-                    Layer::Points { points, label: None, colour: 0 },
-                ],
-            }
+            // In three dimensions the far side of the sphere is lighter.
+            let side = |near: bool| {
+                let here = |x: &&Vec<f64>| x.len() > 1 && (x.get(2).is_none_or(|z| *z >= 0.0) == near);
+                state.iter().filter(here).map(|x| (x[0], x[1])).collect()
+            };
+            let layers = vec![
+                Layer::line(circle.clone(), None, 6),
+                Layer::Points { points: side(false), label: None, colour: 4 },
+                Layer::Points { points: side(true), label: None, colour: 0 },
+            ];
+            let title = format!("t = {}", super::ticks::short(*t));
+            Panel { equal: true, ..Panel::new(title, Axis::linear("x₁"), Axis::linear("x₂"), layers) }
         })
         .collect()
 }

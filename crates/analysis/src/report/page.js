@@ -4,6 +4,8 @@
   const byId = (id) => document.getElementById(id);
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const charts = {};
+  // What a click on a chart does; kept apart from the chart, which is made anew when the colour scheme changes.
+  const clicks = {};
   const short = (x) => (x === null || x === undefined || Number.isNaN(x) ? "–" : Number(x).toPrecision(4).replace(/\.?0+(e|$)/, "$1"));
   const label = (cell) => page.keys.map((key) => `${key} = ${cell.parameters[key]}`).join(", ") || cell.cell;
 
@@ -17,10 +19,12 @@
   function chart(id) {
     if (!charts[id]) {
       charts[id] = echarts.init(byId(id), dark.matches ? "dark" : null, { renderer: "canvas" });
-      new ResizeObserver(() => charts[id].resize()).observe(byId(id));
+      if (clicks[id]) charts[id].on("click", clicks[id]);
     }
     return charts[id];
   }
+  const resized = new ResizeObserver((entries) => entries.forEach((entry) => charts[entry.target.id]?.resize()));
+  document.querySelectorAll(".chart").forEach((element) => resized.observe(element));
   const base = (more) => Object.assign({
     backgroundColor: "transparent", animation: false,
     grid: { left: 64, right: 24, top: 44, bottom: 56 },
@@ -161,10 +165,9 @@
   byId("group").addEventListener("change", drawGroup);
   byId("time").addEventListener("input", moveTime);
   byId("cell").addEventListener("change", drawCell);
-  if (page.observables.length) {
-    drawGroup();
-    chart("phase").on("click", (event) => choose(page.cells[members()[event.value[1]]].cell));
-  } else byId("phase-section").hidden = true;
+  clicks.phase = (event) => choose(page.cells[members()[event.value[1]]].cell);
+  if (page.observables.length) drawGroup();
+  else byId("phase-section").hidden = true;
   drawCell();
   dark.addEventListener("change", () => { Object.keys(charts).forEach((id) => { charts[id].dispose(); delete charts[id]; }); if (page.observables.length) drawGroup(); drawCell(); });
   window.addEventListener("beforeprint", () => Object.values(charts).forEach((one) => one.resize()));

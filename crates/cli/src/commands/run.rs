@@ -22,6 +22,8 @@ use crate::sweep_file;
 
 /// Incomplete but consistent: run again to resume.
 const INCOMPLETE: u8 = 75;
+/// What tasks with nothing to say wait before they end.
+const LET_THE_OTHER_SPEAK: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Leads the run, or follows the rank that does.
 pub fn run(options: &Run, verbosity: Verbosity) -> Result<ExitCode, Failure> {
@@ -40,7 +42,12 @@ pub fn run(options: &Run, verbosity: Verbosity) -> Result<ExitCode, Failure> {
             member.follow();
             Ok(ExitCode::SUCCESS)
         }
-        Err(mismatch) => Err(Failure::usage(if mismatch.speak { mismatch.message } else { String::new() })),
+        Err(mismatch) if mismatch.speak => Err(Failure::usage(mismatch.message)),
+        Err(_) => {
+            // A launcher ends the whole job when the first task fails: the one that speaks goes first.
+            std::thread::sleep(LET_THE_OTHER_SPEAK);
+            Err(Failure::usage(""))
+        }
     }
 }
 

@@ -234,7 +234,16 @@ impl Job {
     fn resubmit(&self, begin: &str) -> Result<String, Failure> {
         let mut options = vec![format!("--begin={begin}")];
         options.extend(self.name.element.map(|element| format!("--array={element}")));
-        patiently(|| queue::submit(&submissions::folder(&self.dir), SCRIPT, &options))
+        let submit = || patiently(|| queue::submit(&submissions::folder(&self.dir), SCRIPT, &options));
+        let job = submit()?;
+        if job != self.name.job {
+            return Ok(job);
+        }
+        // A slurmctld that was killed has forgotten this job and gives its number again. It would take this job's end for the
+        // new one's, and drain the node of a job that is there twice: that number is given up.
+        let other = submit();
+        let _ = call("scancel", &[&job], None);
+        other
     }
 
     fn over(&self, why: &str) -> Result<(), Failure> {
