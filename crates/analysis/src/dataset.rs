@@ -33,6 +33,17 @@ pub enum Value {
     Text(Option<String>),
 }
 
+impl Value {
+    /// Whether the cell has none.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        match self {
+            Value::Number(number) => number.is_nan(),
+            Value::Text(text) => text.is_none(),
+        }
+    }
+}
+
 impl std::fmt::Display for Value {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

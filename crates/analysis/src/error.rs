@@ -55,6 +55,9 @@ pub enum AnalysisError {
         /// What is wrong, and what is allowed.
         what: String,
     },
+    /// What was asked for cannot be.
+    #[error("{0}")]
+    Usage(String),
     /// There is nothing to show.
     #[error("{0}")]
     Nothing(String),
@@ -73,8 +76,8 @@ impl AnalysisError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            AnalysisError::Damaged { .. } => 3,
-            AnalysisError::Condition { .. } => 2,
+            AnalysisError::Damaged { .. } | AnalysisError::NoDataset { .. } => 3,
+            AnalysisError::Condition { .. } | AnalysisError::Usage(_) => 2,
             _ => 1,
         }
     }

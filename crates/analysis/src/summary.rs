@@ -99,7 +99,7 @@ pub fn summarize(dataset: &Dataset, condition: &Condition, by: &[String]) -> Res
         return Err(AnalysisError::Nothing("no cell of the dataset fulfils the condition".to_owned()));
     }
     if let Some(unknown) = by.iter().find(|key| !dataset.cells[0].parameters.contains_key(*key)) {
-        return Err(AnalysisError::Nothing(format!("--by {unknown}: the cells have no such parameter")));
+        return Err(AnalysisError::Usage(format!("--by {unknown}: the cells have no such parameter")));
     }
     let cells: Vec<&Cell> = chosen.iter().map(|index| &dataset.cells[*index]).collect();
     let keys: Vec<String> = if by.is_empty() {
@@ -174,7 +174,7 @@ pub fn collapse_times(dataset: &Dataset, cells: &[usize]) -> Result<Vec<KaplanMe
 }
 
 /// Collapse times, censored at the horizon.
-fn times(table: &Table, rows: &[usize], horizon: f64) -> Vec<(f64, bool)> {
+pub(crate) fn times(table: &Table, rows: &[usize], horizon: f64) -> Vec<(f64, bool)> {
     let collapse = table.numbers("collapse_time");
     rows.iter()
         .filter_map(|row| match table.text("end", *row) {
@@ -186,7 +186,7 @@ fn times(table: &Table, rows: &[usize], horizon: f64) -> Vec<(f64, bool)> {
 }
 
 /// Whether a cell's matrices are drawn: only then can replicas share them.
-fn draws_matrices(cell: &Cell) -> bool {
+pub(crate) fn draws_matrices(cell: &Cell) -> bool {
     ["value", "query_key", "query", "key"].iter().any(|key| {
         ["gaussian", "goe", "wishart", "uniform"]
             .iter()
@@ -233,7 +233,7 @@ fn line(table: &Table, rows: &[usize], horizon: f64) -> Row {
     }
 }
 
-fn json(value: &Value) -> serde_json::Value {
+pub(crate) fn json(value: &Value) -> serde_json::Value {
     match value {
         Value::Number(number) => {
             serde_json::Number::from_f64(*number).map_or(serde_json::Value::Null, Into::into)
@@ -303,55 +303,24 @@ impl Summary {
                     .collect(),
             );
         }
-        let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..lines[0].len()).map(width).collect();
-        let padded = |line: &Vec<String>| {
-            let cells = line
-                .iter()
-                .zip(&widths)
-                .map(|(cell, width)| format!("{}{cell}", " ".repeat(width - cell.chars().count())));
-            cells.collect::<Vec<_>>().join("  ")
-        };
-        let mut text: String = lines.iter().map(|line| padded(line) + "\n").collect();
+        let mut text = columns(&lines);
         for note in &self.notes {
             text += &format!("# {note}\n");
         }
         text
     }
-
-    /// Comma-separated, with a header (RFC 4180); all digits; what is missing is empty.
-    #[must_use]
-    pub fn csv(&self) -> String {
-        let mut text = String::new();
-        for (index, row) in self.rows.iter().enumerate() {
-            let serde_json::Value::Object(mut fields) = serde_json::to_value(row).unwrap_or_default() else {
-                continue;
-            };
-            fields.remove("parameters");
-            let order: Vec<String> =
-                ["cell"].into_iter().map(str::to_owned).chain(self.keys.iter().cloned()).collect();
-            let rest: Vec<String> = fields.keys().filter(|key| *key != "cell").cloned().collect();
-            if index == 0 {
-                text += &(order.iter().chain(&rest).map(|name| quoted(name)).collect::<Vec<_>>().join(",")
-                    + "\n");
-            }
-            let show = |value: &serde_json::Value| match value {
-                serde_json::Value::Null => String::new(),
-                serde_json::Value::String(text) => quoted(text),
-                other => other.to_string(),
-            };
-            let own = order.iter().map(|name| show(row.parameters.get(name).unwrap_or(&fields["cell"])));
-            let line: Vec<String> = own.chain(rest.iter().map(|name| show(&fields[name]))).collect();
-            text += &(line.join(",") + "\n");
-        }
-        text
-    }
 }
 
-fn quoted(cell: &str) -> String {
-    if cell.contains(['"', ',', '\n']) {
-        format!("\"{}\"", cell.replace('"', "\"\""))
-    } else {
-        cell.to_owned()
-    }
+/// Columns side by side, numbers at the right.
+pub(crate) fn columns(lines: &[Vec<String>]) -> String {
+    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..lines[0].len()).map(width).collect();
+    let padded = |line: &Vec<String>| {
+        let cells = line
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{}{cell}", " ".repeat(width - cell.chars().count())));
+        cells.collect::<Vec<_>>().join("  ")
+    };
+    lines.iter().map(|line| padded(line) + "\n").collect()
 }

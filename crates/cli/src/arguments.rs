@@ -339,7 +339,8 @@ pub struct New {
 /// `metasweep summary`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  metasweep summary out/p0-fig2 --where \"beta > 4 and d = 2\"\n  \
-                        metasweep summary out/p0-fig2 --by d --csv > by-d.csv")]
+                        metasweep summary out/p0-fig2 --by d --csv > by-d.csv\n  \
+                        metasweep summary out/p0-fig2 --where \"d = 2\" --paired beta")]
 pub struct Summary {
     /// The dataset's folder.
     pub dir: PathBuf,
@@ -349,12 +350,18 @@ pub struct Summary {
     /// One line for all cells alike in these parameters.
     #[arg(long, value_name = "KEY,…", value_delimiter = ',')]
     pub by: Vec<String>,
+    /// Instead: how much later collapse comes from one value of KEY to the next, paired by replica (they share initial tokens).
+    #[arg(long, value_name = "KEY", conflicts_with_all = ["by", "csv", "parquet"])]
+    pub paired: Option<String>,
     /// As JSON on stdout.
     #[arg(long, conflicts_with = "csv")]
     pub json: bool,
     /// As CSV on stdout.
     #[arg(long)]
     pub csv: bool,
+    /// As a Parquet file.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "csv"])]
+    pub parquet: Option<PathBuf>,
 }
 
 /// `metasweep figure`.

@@ -53,19 +53,41 @@ pub fn describe(dataset: &Dataset, cell: usize, among: &[usize]) -> String {
     named(&dataset.cells[cell], &dataset.axes(&cells))
 }
 
-/// A cell by these keys.
+/// Characters of a cell's description, at most: it stands in titles and legends.
+const LONGEST: usize = 48;
+/// What a reader looks for first.
+const FIRST: [&str; 6] = ["n", "d", "beta", "gamma", "normalization", "value"];
+
+/// A cell by these keys, the well-known ones first; without what it does not have. If they are too many, its name stands for the
+/// rest.
 #[must_use]
 pub fn named(cell: &Cell, keys: &[&str]) -> String {
-    let one = |key: &&str| {
-        let value = cell.parameters.get(*key).map(ToString::to_string).unwrap_or_default();
-        let symbol = match *key {
+    let place = |key: &&str| FIRST.iter().position(|first| first == key).unwrap_or(FIRST.len());
+    let mut keys = keys.to_vec();
+    keys.sort_by_key(place);
+    let one = |key: &str| {
+        let value = cell.parameters.get(key)?;
+        let symbol = match key {
             "beta" => "β",
             "gamma" => "γ",
             other => other,
         };
-        format!("{symbol} = {value}")
+        (!value.is_missing()).then(|| format!("{symbol} = {value}"))
     };
-    keys.iter().map(one).collect::<Vec<_>>().join(", ")
+    let mut text = String::new();
+    for part in keys.into_iter().filter_map(one) {
+        let longer = if text.is_empty() { part } else { format!("{text}, {part}") };
+        if longer.chars().count() > LONGEST {
+            let short: String = cell.name.chars().take(6).collect();
+            return if text.is_empty() {
+                format!("cell {short}")
+            } else {
+                format!("{text}, … (cell {short})")
+            };
+        }
+        text = longer;
+    }
+    text
 }
 
 /// The chosen cells in groups that differ in nothing but `key`; each with its name, sorted by `key`.
@@ -73,18 +95,19 @@ pub fn groups(dataset: &Dataset, chosen: &[usize], key: &str) -> Vec<(String, Ve
     let cells: Vec<&Cell> = chosen.iter().map(|index| &dataset.cells[*index]).collect();
     let others: Vec<&str> =
         dataset.axes(&cells).into_iter().filter(|axis| *axis != key && *axis != "gamma").collect();
-    let mut groups: Vec<(String, Vec<usize>)> = Vec::new();
+    let mut groups: Vec<(Vec<String>, Vec<usize>)> = Vec::new();
     for index in chosen {
-        let name = named(&dataset.cells[*index], &others);
-        match groups.iter_mut().find(|(known, _)| *known == name) {
+        let text = |key: &&str| dataset.cells[*index].parameters.get(*key).map(ToString::to_string);
+        let values: Vec<String> = others.iter().map(|key| text(key).unwrap_or_default()).collect();
+        match groups.iter_mut().find(|(known, _)| *known == values) {
             Some((_, members)) => members.push(*index),
-            None => groups.push((name, vec![*index])),
+            None => groups.push((values, vec![*index])),
         }
     }
     for (_, members) in &mut groups {
         members.sort_by(|a, b| dataset.cells[*a].number(key).total_cmp(&dataset.cells[*b].number(key)));
     }
-    groups
+    groups.into_iter().map(|(_, members)| (named(&dataset.cells[members[0]], &others), members)).collect()
 }
 
 /// The middle of sorted numbers at `p`, by linear interpolation (type 7); NaN of none.

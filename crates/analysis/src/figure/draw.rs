@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Once;
 
 use plotters::coord::Shift;
-use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::{FontStyle, RGBColor, register_font};
 
@@ -13,7 +12,7 @@ use crate::error::AnalysisError;
 
 use super::legend;
 use super::plot::{BLACK as THEORY, Figure, Layer, Panel};
-use super::ticks::{short, tick};
+use super::scale::Scale;
 
 const FONT: &str = "sans-serif";
 const PALETTE: [RGBColor; 7] = [
@@ -26,7 +25,32 @@ const PALETTE: [RGBColor; 7] = [
     RGBColor(90, 90, 90),
 ];
 
-/// Size of a panel.
+/// Pixels of a PNG for each unit of an SVG, so that it is sharp in print.
+const DOTS: f64 = 2.0;
+
+/// How large everything is drawn.
+#[derive(Clone, Copy)]
+struct Look {
+    scale: f64,
+}
+
+impl Look {
+    fn of(self, length: u32) -> u32 {
+        (f64::from(length) * self.scale) as u32
+    }
+
+    /// For a text that is to fit into `width` pixels.
+    fn fitting(self, size: u32, text: &str, width: u32) -> (&'static str, u32) {
+        let room = f64::from(width) / (0.6 * text.chars().count().max(1) as f64);
+        (FONT, self.of(size).min(room as u32).max(self.of(6)))
+    }
+
+    fn font(self, size: u32) -> (&'static str, u32) {
+        (FONT, self.of(size))
+    }
+}
+
+/// Size of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
     /// Pixels.
@@ -43,25 +67,32 @@ pub fn draw(figure: &Figure, size: Option<Size>, path: &Path) -> Result<(), Anal
     fonts();
     let wrong = |what: String| AnalysisError::Write { path: path.to_owned(), what };
     let (columns, rows) = layout(figure.panels.len());
-    let size = size.unwrap_or(Size { width: 560 * columns as u32, height: 400 * rows as u32 + 40 });
+    let asked = size;
+    let size = asked.unwrap_or(Size { width: 560 * columns as u32, height: 400 * rows as u32 + 40 });
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     match ending {
         "svg" => {
             let mut text = String::new();
             let root = SVGBackend::with_string(&mut text, (size.width, size.height)).into_drawing_area();
-            all(figure, &root).map_err(wrong)?;
+            all(figure, &root, Look { scale: 1.0 }).map_err(wrong)?;
             drop(root);
             std::fs::write(path, text).map_err(|error| wrong(error.to_string()))
         }
         "png" => {
-            let root = BitMapBackend::new(path, (size.width, size.height)).into_drawing_area();
-            all(figure, &root).map_err(wrong)
+            let pixels = |length: u32| (f64::from(length) * DOTS) as u32;
+            let size =
+                asked.map_or((pixels(size.width), pixels(size.height)), |size| (size.width, size.height));
+            let root = BitMapBackend::new(path, size).into_drawing_area();
+            all(figure, &root, Look { scale: DOTS }).map_err(wrong)
         }
         "json" => {
             let text = serde_json::to_string_pretty(figure).map_err(|error| wrong(error.to_string()))?;
             std::fs::write(path, text).map_err(|error| wrong(error.to_string()))
         }
-        other => Err(wrong(format!("a figure is written as .svg, .png or .json, not as {other:?}"))),
+        _ => Err(AnalysisError::Usage(format!(
+            "--out {}: a figure is written as .svg, .png or .json; the ending chooses",
+            path.display()
+        ))),
     }
 }
 
@@ -84,13 +115,15 @@ fn layout(panels: usize) -> (usize, usize) {
 
 type Root<'a, B> = DrawingArea<B, Shift>;
 
-fn all<B: DrawingBackend>(figure: &Figure, root: &Root<B>) -> Result<(), String> {
+fn all<B: DrawingBackend>(figure: &Figure, root: &Root<B>, look: Look) -> Result<(), String> {
     let said = |error: &dyn std::fmt::Display| error.to_string();
     root.fill(&WHITE).map_err(|error| said(&error))?;
-    let root = root.titled(&figure.title, (FONT, 19)).map_err(|error| said(&error))?;
+    let root = root
+        .titled(&figure.title, look.fitting(19, &figure.title, root.dim_in_pixel().0))
+        .map_err(|error| said(&error))?;
     let (columns, rows) = layout(figure.panels.len());
     for (area, panel) in root.split_evenly((rows, columns)).iter().zip(&figure.panels) {
-        draw_panel(panel, area)?;
+        draw_panel(panel, area, look)?;
     }
     root.present().map_err(|error| said(&error))
 }
@@ -124,7 +157,7 @@ fn corners(layer: &Layer) -> Vec<(f64, f64)> {
     }
 }
 
-fn draw_panel<B: DrawingBackend>(panel: &Panel, area: &Root<B>) -> Result<(), String> {
+fn draw_panel<B: DrawingBackend>(panel: &Panel, area: &Root<B>, look: Look) -> Result<(), String> {
     let said = |error: &dyn std::fmt::Display| error.to_string();
     let heat = panel.layers.iter().find_map(|layer| match layer {
         Layer::Heat { tiles, label } => Some((tiles, label)),
@@ -132,7 +165,7 @@ fn draw_panel<B: DrawingBackend>(panel: &Panel, area: &Root<B>) -> Result<(), St
     });
     let (area, scale) = if heat.is_some() {
         let width = area.dim_in_pixel().0;
-        let (left, right) = area.split_horizontally(width - 88);
+        let (left, right) = area.split_horizontally(width - look.of(88));
         (left, Some(right))
     } else {
         (area.clone(), None)
@@ -149,46 +182,50 @@ fn draw_panel<B: DrawingBackend>(panel: &Panel, area: &Root<B>) -> Result<(), St
     let (x, y) = (range(&xs, heat.is_some()), range(&ys, heat.is_some()));
     // Circles are to be round.
     let (wide, high) = area.dim_in_pixel();
-    let spare = if panel.equal { (i64::from(wide) - 90, i64::from(high) - 86) } else { (0, 0) };
+    let spare = if panel.equal {
+        (i64::from(wide) - i64::from(look.of(90)), i64::from(high) - i64::from(look.of(86)))
+    } else {
+        (0, 0)
+    };
     let beside = u32::try_from((spare.0 - spare.1) / 2).unwrap_or(0);
     let above = u32::try_from((spare.1 - spare.0) / 2).unwrap_or(0);
     let mut chart = ChartBuilder::on(&area)
-        .margin_top(8 + above)
-        .margin_bottom(8 + above)
-        .margin_left(8 + beside)
-        .margin_right(16 + beside)
-        .caption(&panel.title, (FONT, 15))
-        .x_label_area_size(46)
-        .y_label_area_size(66)
-        .build_cartesian_2d(x.0..x.1, y.0..y.1)
+        .margin_top(look.of(8) + above)
+        .margin_bottom(look.of(8) + above)
+        .margin_left(look.of(8) + beside)
+        .margin_right(look.of(16) + beside)
+        .caption(&panel.title, look.fitting(15, &panel.title, wide))
+        .x_label_area_size(look.of(46))
+        .y_label_area_size(look.of(60))
+        .build_cartesian_2d(Scale::new(logx, x), Scale::new(logy, y))
         .map_err(|error| said(&error))?;
-    let ticks = |log: bool, ends: (f64, f64)| {
-        if log { ((ends.1 - ends.0).floor() as usize + 1).clamp(3, 8) } else { 6 }
-    };
-    let label = |log: bool, ends: (f64, f64)| move |number: &f64| tick(log, ends, *number);
     chart
         .configure_mesh()
         .x_desc(&panel.x.label)
         .y_desc(&panel.y.label)
-        .x_labels(ticks(logx, x))
-        .y_labels(ticks(logy, y))
-        .x_label_formatter(&label(logx, x))
-        .y_label_formatter(&label(logy, y))
-        .label_style((FONT, 13))
-        .axis_desc_style((FONT, 14))
+        .set_all_tick_mark_size(look.of(5))
+        .label_style(look.font(13))
+        .axis_desc_style(look.font(14))
         .light_line_style(TRANSPARENT)
         .bold_line_style(if heat.is_some() { TRANSPARENT } else { BLACK.mix(0.10) })
         .draw()
         .map_err(|error| said(&error))?;
-    let axes = Axes { log: (logx, logy), x, y };
+    let most = panel
+        .layers
+        .iter()
+        .map(|layer| if let Layer::Points { points, .. } = layer { points.len() } else { 0 });
+    let radius = if most.max().unwrap_or(0) > 400 { 2 } else { 4 };
+    let axes = Axes { log: (logx, logy), x, y, radius };
     let mut named = false;
     for layer in &panel.layers {
-        named |= draw_layer(layer, &axes, &mut chart)?;
+        named |= draw_layer(layer, &axes, &mut chart, look)?;
     }
     if named {
         chart
             .configure_series_labels()
-            .label_font((FONT, 12))
+            .legend_area_size(look.of(26))
+            .margin(look.of(5))
+            .label_font(look.font(12))
             .background_style(WHITE.mix(0.85))
             .border_style(BLACK.mix(0.2))
             .position(legend::place(panel, &|point| axes.share(point)))
@@ -196,18 +233,20 @@ fn draw_panel<B: DrawingBackend>(panel: &Panel, area: &Root<B>) -> Result<(), St
             .map_err(|error| said(&error))?;
     }
     if let (Some((tiles, label)), Some(right)) = (heat, scale) {
-        draw_scale(extremes(tiles.iter().map(|tile| tile.value)), label, &right)?;
+        draw_scale(extremes(tiles.iter().map(|tile| tile.value)), label, &right, look)?;
     }
     Ok(())
 }
 
-type Chart<'a, B> = ChartContext<'a, B, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+type Chart<'a, B> = ChartContext<'a, B, Cartesian2d<Scale, Scale>>;
 
 /// The axes of a panel: which are logarithmic, and their ends as drawn.
 struct Axes {
     log: (bool, bool),
     x: (f64, f64),
     y: (f64, f64),
+    /// Of points, as large as they can be without covering each other.
+    radius: u32,
 }
 
 impl Axes {
@@ -231,7 +270,12 @@ impl Axes {
 }
 
 /// Draws a layer; whether it is named in the legend.
-fn draw_layer<B: DrawingBackend>(layer: &Layer, axes: &Axes, chart: &mut Chart<B>) -> Result<bool, String> {
+fn draw_layer<B: DrawingBackend>(
+    layer: &Layer,
+    axes: &Axes,
+    chart: &mut Chart<B>,
+    look: Look,
+) -> Result<bool, String> {
     let said = |error: &dyn std::fmt::Display| error.to_string();
     match layer {
         Layer::Heat { tiles, .. } => {
@@ -244,27 +288,33 @@ fn draw_layer<B: DrawingBackend>(layer: &Layer, axes: &Axes, chart: &mut Chart<B
             Ok(false)
         }
         Layer::Line { points, label, colour, dashed } => {
-            let style = paint(*colour).stroke_width(2);
+            let style = paint(*colour).stroke_width(look.of(2));
             let mut points = axes.shown(points);
             let drawn = if *dashed {
                 points.retain(|point| axes.inside(point));
-                chart.draw_series(DashedLineSeries::new(points, 6, 4, style)).map_err(|error| said(&error))?
+                chart
+                    .draw_series(DashedLineSeries::new(points, look.of(6), look.of(4), style))
+                    .map_err(|error| said(&error))?
             } else {
                 chart.draw_series(LineSeries::new(points, style)).map_err(|error| said(&error))?
             };
             if let Some(label) = label {
-                drawn.label(label).legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
+                drawn
+                    .label(label)
+                    .legend(move |(x, y)| PathElement::new([(x, y), (x + look.of(18) as i32, y)], style));
             }
             Ok(label.is_some())
         }
         Layer::Points { points, label, colour } => {
             let colour = paint(*colour).filled();
             let points = axes.shown(points);
-            let radius = if points.len() > 400 { 2 } else { 4 };
+            let radius = look.of(axes.radius);
             let circles = points.into_iter().map(|point| Circle::new(point, radius, colour));
             let drawn = chart.draw_series(circles).map_err(|error| said(&error))?;
             if let Some(label) = label {
-                drawn.label(label).legend(move |(x, y)| Circle::new((x + 9, y), 4, colour));
+                drawn
+                    .label(label)
+                    .legend(move |(x, y)| Circle::new((x + look.of(9) as i32, y), look.of(4), colour));
             }
             Ok(label.is_some())
         }
@@ -277,7 +327,7 @@ fn draw_layer<B: DrawingBackend>(layer: &Layer, axes: &Axes, chart: &mut Chart<B
             Ok(false)
         }
         Layer::Intervals { points, colour } => {
-            let style = paint(*colour).stroke_width(2);
+            let style = paint(*colour).stroke_width(look.of(2));
             let lines = points
                 .iter()
                 .map(|(x, low, high)| PathElement::new([axes.at((*x, *low)), axes.at((*x, *high))], style));
@@ -288,16 +338,21 @@ fn draw_layer<B: DrawingBackend>(layer: &Layer, axes: &Axes, chart: &mut Chart<B
 }
 
 /// The colour scale beside a heat map.
-fn draw_scale<B: DrawingBackend>(ends: (f64, f64), label: &str, area: &Root<B>) -> Result<(), String> {
+fn draw_scale<B: DrawingBackend>(
+    ends: (f64, f64),
+    label: &str,
+    area: &Root<B>,
+    look: Look,
+) -> Result<(), String> {
     let said = |error: &dyn std::fmt::Display| error.to_string();
     let mut chart = ChartBuilder::on(area)
-        .margin_top(34)
-        .margin_bottom(54)
-        .margin_right(22)
-        .right_y_label_area_size(48)
+        .margin_top(look.of(34))
+        .margin_bottom(look.of(54))
+        .margin_right(look.of(22))
+        .right_y_label_area_size(look.of(48))
         .build_cartesian_2d(0.0..1.0, ends.0..ends.1)
         .map_err(|error| said(&error))?
-        .set_secondary_coord(0.0..1.0, ends.0..ends.1);
+        .set_secondary_coord(0.0..1.0, Scale::new(false, ends));
     let steps = 128;
     let height = (ends.1 - ends.0) / f64::from(steps);
     let bars = (0..steps).map(|step| {
@@ -310,11 +365,9 @@ fn draw_scale<B: DrawingBackend>(ends: (f64, f64), label: &str, area: &Root<B>) 
     chart.draw_series(bars).map_err(|error| said(&error))?;
     chart
         .configure_secondary_axes()
-        .y_labels(6)
         .y_desc(label)
-        .y_label_formatter(&|number: &f64| short(*number))
-        .label_style((FONT, 12))
-        .axis_desc_style((FONT, 13))
+        .label_style(look.font(12))
+        .axis_desc_style(look.font(13))
         .draw()
         .map_err(|error| said(&error))
 }

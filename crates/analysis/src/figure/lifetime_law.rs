@@ -1,5 +1,6 @@
 //! `lifetime-law`: how long plateaus last against β(1 − closest cosine): the closest pair decides, and its time is about exp of
-//! that (P3). The dashed line has slope one through the data's middle.
+//! that (P3). The dashed line has slope one and goes
+//! through the middle of the plateaus whose clusters are well separated.
 
 use crate::dataset::Dataset;
 use crate::error::AnalysisError;
@@ -7,6 +8,9 @@ use crate::error::AnalysisError;
 use super::Choice;
 use super::choice::{groups, quantile};
 use super::plot::{Axis, Figure, Layer, Panel};
+
+/// From here on clusters are apart from each other; below, tokens are still on their way.
+const SEPARATED: f64 = 2.0;
 
 /// Makes it.
 pub fn make(dataset: &Dataset, choice: &Choice) -> Result<Figure, AnalysisError> {
@@ -25,7 +29,9 @@ pub fn make(dataset: &Dataset, choice: &Choice) -> Result<Figure, AnalysisError>
                 // A plateau of one cluster has no pair, one that was not seen to end has no lifetime.
                 if clusters[row] > 1.0 && censored[row] == 0.0 && lifetime[row] > 0.0 {
                     let x = beta * (1.0 - cosine[row]);
-                    offsets.push(libm::log(lifetime[row]) - x);
+                    if x >= SEPARATED {
+                        offsets.push(libm::log(lifetime[row]) - x);
+                    }
                     points.push((x, lifetime[row]));
                 }
             }
@@ -41,7 +47,7 @@ pub fn make(dataset: &Dataset, choice: &Choice) -> Result<Figure, AnalysisError>
         _ => Vec::new(),
     });
     let most = most.fold(0.0, f64::max);
-    if most > 0.0 {
+    if !offsets.is_empty() {
         let line = (0..=100)
             .map(|step| f64::from(step) / 100.0 * most)
             .map(|x| (x, libm::exp(x + offset)))

@@ -17,16 +17,39 @@ struct Node {
 
 /// Makes it.
 pub fn make(dataset: &Dataset, choice: &Choice) -> Result<Figure, AnalysisError> {
-    let cell = choice.one(dataset)?;
-    let name = dataset.cells[cell].name.clone();
+    let chosen = choice.cells(dataset)?;
     let columns = ["replica", "t", "size_left", "size_right"];
-    let table = dataset.read("merges", &columns, &|other| other.name == name)?;
-    let (replica, t) = (table.numbers("replica"), table.numbers("t"));
+    let table = dataset
+        .read("merges", &columns, &|cell| chosen.iter().any(|one| dataset.cells[*one].name == cell.name))?;
+    let (replica, t, rows) = (table.numbers("replica"), table.numbers("t"), table.by_cell());
     let sizes = (table.numbers("size_left"), table.numbers("size_right"));
-    let events: Vec<(f64, u64, u64)> = (0..table.rows())
-        .filter(|row| replica[*row] == f64::from(choice.replica))
-        .map(|row| (t[row], sizes.0[row] as u64, sizes.1[row] as u64))
-        .collect();
+    let of = |cell: &usize| {
+        let rows = rows.get(cell).into_iter().flatten().copied();
+        rows.filter(|row| replica[*row] == f64::from(choice.replica)).collect::<Vec<usize>>()
+    };
+    // The first of the chosen cells in which this replica merged.
+    let Some(cell) = chosen.iter().copied().find(|cell| !of(cell).is_empty()) else {
+        let mut others: Vec<u32> = chosen
+            .iter()
+            .filter_map(|cell| rows.get(cell))
+            .flatten()
+            .map(|row| replica[*row] as u32)
+            .collect();
+        others.sort_unstable();
+        others.dedup();
+        let some: Vec<String> = others.iter().take(8).map(ToString::to_string).collect();
+        let advice = if some.is_empty() {
+            "nor has another".to_owned()
+        } else {
+            format!("others have: {}", some.join(", "))
+        };
+        return Err(AnalysisError::Nothing(format!(
+            "merge-tree: replica {} of the chosen cells has no merges; {advice} (--replica)",
+            choice.replica
+        )));
+    };
+    let events: Vec<(f64, u64, u64)> =
+        of(&cell).into_iter().map(|row| (t[row], sizes.0[row] as u64, sizes.1[row] as u64)).collect();
     let layers = lines(&events).into_iter().map(|points| Layer::line(points, None, 0)).collect();
     let panel = Panel::new(
         format!("replica {}", choice.replica),

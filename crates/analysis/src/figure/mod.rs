@@ -16,6 +16,7 @@ mod phase_diagram;
 mod plateaus;
 pub mod plot;
 mod rates;
+mod scale;
 mod survival;
 mod thresholds;
 pub mod ticks;
@@ -116,7 +117,7 @@ pub fn make(name: &str, dataset: &Dataset, choice: &Choice) -> Result<Figure, An
         let names: Vec<&str> = FIGURES.iter().map(|entry| entry.name).collect();
         let nearest = names.iter().max_by(|a, b| strsim::jaro(a, name).total_cmp(&strsim::jaro(b, name)));
         let nearest = nearest.map(|nearest| format!("; do you mean `{nearest}`?")).unwrap_or_default();
-        return Err(AnalysisError::Nothing(format!(
+        return Err(AnalysisError::Usage(format!(
             "there is no figure `{name}`{nearest} There are {}.",
             names.join(", ")
         )));

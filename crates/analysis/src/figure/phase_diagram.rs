@@ -1,11 +1,14 @@
 //! `phase-diagram`: an observable's mean over t and β (P0, Figures 2 and 3), a panel for each combination of the other axes.
 //! The white-on-dark structure is the data's; the dashed line is Γ_{∞,δ}, where it is known (V = B = I, SA and USA).
 
+use std::collections::HashMap;
+
 use metasweep_dynamics::model::Normalization;
 use metasweep_metastability::theory::gamma;
 
-use crate::dataset::{Cell, Dataset};
+use crate::dataset::Dataset;
 use crate::error::AnalysisError;
+use crate::means::{Curve, curves};
 
 use super::Choice;
 use super::choice::groups;
@@ -17,21 +20,18 @@ const DELTA: f64 = 1e-3;
 /// Makes it.
 pub fn make(dataset: &Dataset, choice: &Choice) -> Result<Figure, AnalysisError> {
     let observable = choice.observable.as_deref().unwrap_or("pair_fraction");
-    let column = format!("{observable}_mean");
     let chosen = choice.cells(dataset)?;
-    let inside = |cell: &Cell| choice.condition.holds(cell);
-    let table = dataset.read("series", &["t", &column], &inside)?;
-    let (t, values, rows) = (table.numbers("t"), table.numbers(&column), table.by_cell());
+    let curves = curves(dataset, &chosen, &[observable.to_owned()])?;
+    let curve_of: HashMap<usize, &Curve> = chosen.iter().copied().zip(&curves).collect();
     let mut panels = Vec::new();
     for (name, members) in groups(dataset, &chosen, "beta") {
         let betas: Vec<f64> = members.iter().map(|cell| dataset.cells[*cell].number("beta")).collect();
         let heights = edges(&betas);
         let mut tiles = Vec::new();
         for (cell, y) in members.iter().zip(&heights) {
-            let rows = rows.get(cell).map(Vec::as_slice).unwrap_or_default();
-            let times: Vec<f64> = rows.iter().map(|row| t[*row]).collect();
-            for (row, x) in rows.iter().zip(edges(&times)) {
-                tiles.push(Tile { x, y: *y, value: values[*row] });
+            let Some(curve) = curve_of.get(cell) else { continue };
+            for (value, x) in curve.means[observable].iter().zip(edges(&curve.t)) {
+                tiles.push(Tile { x, y: *y, value: *value });
             }
         }
         if tiles.is_empty() {
@@ -76,7 +76,8 @@ fn boundary(dataset: &Dataset, members: &[usize]) -> Option<Layer> {
         .map(|cell| dataset.cells[*cell].number("beta"))
         .map(|beta| (gamma::boundary(n, beta, normalization, DELTA), beta))
         .collect();
-    Some(Layer::theory(points, "Γ, δ = 0.001"))
+    // Black would be lost on the dark end of the colour map.
+    Some(Layer::Line { points, label: Some("Γ, δ = 0.001".to_owned()), colour: 1, dashed: true })
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub fn make(dataset: &Dataset, choice: &Choice) -> Result<Figure, AnalysisError>
     let (lifetime, censored, clusters) =
         (table.numbers("lifetime"), table.numbers("censored"), table.numbers("clusters"));
     let rows = table.by_cell();
-    let mut layers = Vec::new();
+    let (mut layers, mut bars) = (Vec::new(), Vec::new());
     for (colour, cell) in cells.iter().enumerate() {
         let mut by_count: BTreeMap<u64, Vec<(f64, bool)>> = BTreeMap::new();
         // Beside each other, not on each other.
@@ -35,10 +35,15 @@ pub fn make(dataset: &Dataset, choice: &Choice) -> Result<Figure, AnalysisError>
             .filter_map(|(count, times)| Some((*count as f64, KaplanMeier::of(times).quantile(0.5)?)))
             .collect();
         layers.push(Layer::Points { points, label: Some(describe(dataset, *cell, &cells)), colour });
-        layers.push(Layer::line(medians, None, colour));
+        // A bar at each median; a line would join numbers between which there is nothing.
+        for (count, median) in medians {
+            let points = vec![(count + shift - 0.3, median), (count + shift + 0.3, median)];
+            bars.push(Layer::line(points, None, colour));
+        }
     }
+    layers.append(&mut bars);
     let panel = Panel::new(
-        "points: plateaus; lines: medians (Kaplan–Meier)",
+        "points: plateaus; bars: medians (Kaplan–Meier)",
         Axis::linear("clusters"),
         Axis::log("lifetime t"),
         layers,

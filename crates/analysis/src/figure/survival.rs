@@ -12,12 +12,16 @@ use super::plot::{Axis, Figure, Layer, Panel, staircase};
 pub fn make(dataset: &Dataset, choice: &Choice) -> Result<Figure, AnalysisError> {
     let cells = choice.few(dataset)?;
     let estimates = collapse_times(dataset, &cells)?;
+    let firsts = estimates.iter().filter_map(|estimate| estimate.steps.first()).map(|step| step.t);
+    let first = firsts.fold(f64::INFINITY, f64::min);
+    let log = first > 0.0;
     let mut layers = Vec::new();
-    let mut log = true;
     for (colour, (cell, estimate)) in cells.iter().zip(&estimates).enumerate() {
-        let Some(first) = estimate.steps.first() else { continue };
-        log &= first.t > 0.0;
-        let begin = (first.t, 1.0);
+        if estimate.steps.is_empty() {
+            continue;
+        }
+        // Every curve from where the first one falls.
+        let begin = (first, 1.0);
         let steps: Vec<(f64, f64)> = estimate.steps.iter().map(|step| (step.t, step.survival)).collect();
         let end = (estimate.last, estimate.steps.last().map_or(1.0, |step| step.survival));
         let points: Vec<(f64, f64)> = std::iter::once(begin).chain(steps).chain([end]).collect();

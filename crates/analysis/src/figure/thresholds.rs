@@ -13,12 +13,14 @@ pub fn make(dataset: &Dataset, choice: &Choice) -> Result<Figure, AnalysisError>
     let cells = choice.few(dataset)?;
     let there = dataset.columns("series")?;
     let prefix = format!("{observable}_delta_");
+    // A row is a replica's, or the mean over all of a cell.
+    let suffix = if there.iter().any(|name| name == "replica") { "" } else { "_mean" };
     let further = there.iter().filter_map(|name| {
-        let delta = name.strip_prefix(&prefix)?.strip_suffix("_mean")?.parse::<f64>().ok()?;
+        let delta = name.strip_prefix(&prefix)?.strip_suffix(suffix)?.parse::<f64>().ok()?;
         Some((delta, name.clone()))
     });
     let mut columns: Vec<(f64, String)> =
-        further.chain([(first_delta(&dataset.sweep), format!("{observable}_mean"))]).collect();
+        further.chain([(first_delta(&dataset.sweep), format!("{observable}{suffix}"))]).collect();
     columns.sort_by(|a, b| a.0.total_cmp(&b.0));
     if columns.len() < 2 {
         return Err(AnalysisError::Nothing(
@@ -33,12 +35,15 @@ pub fn make(dataset: &Dataset, choice: &Choice) -> Result<Figure, AnalysisError>
     let (t, rows) = (table.numbers("t"), table.by_cell());
     let mut layers = Vec::new();
     for (colour, cell) in cells.iter().enumerate() {
-        let Some(last) = rows.get(cell).and_then(|rows| rows.iter().max_by(|a, b| t[**a].total_cmp(&t[**b])))
-        else {
-            continue;
+        let Some(rows) = rows.get(cell) else { continue };
+        let end = rows.iter().map(|row| t[*row]).fold(f64::NEG_INFINITY, f64::max);
+        let last: Vec<usize> = rows.iter().copied().filter(|row| t[*row] == end).collect();
+        let mean = |name: &str| {
+            let values: Vec<f64> =
+                last.iter().map(|row| table.numbers(name)[*row]).filter(|value| !value.is_nan()).collect();
+            values.iter().sum::<f64>() / values.len() as f64
         };
-        let points: Vec<(f64, f64)> =
-            columns.iter().map(|(delta, name)| (*delta, table.numbers(name)[*last])).collect();
+        let points: Vec<(f64, f64)> = columns.iter().map(|(delta, name)| (*delta, mean(name))).collect();
         layers.push(Layer::line(points.clone(), None, colour));
         layers.push(Layer::Points { points, label: Some(describe(dataset, *cell, &cells)), colour });
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::condition::Condition;
 use crate::dataset::{Cell, Dataset};
 use crate::error::AnalysisError;
+use crate::means;
 use crate::summary::{Row, collapse_times, summarize};
 
 /// Sample times of the page, at most; others are left out evenly.
@@ -123,27 +124,16 @@ fn series(
     keys: &[String],
 ) -> Result<(Vec<String>, Vec<Curves>), AnalysisError> {
     let mut curves: Vec<Curves> = shown.iter().map(|index| curve(&dataset.cells[*index], keys)).collect();
-    if !dataset.has("series") {
-        return Ok((Vec::new(), curves));
+    let observables = means::observables(dataset)?;
+    if observables.is_empty() {
+        return Ok((observables, curves));
     }
-    let columns = dataset.columns("series")?;
-    let observables: Vec<String> =
-        columns.iter().filter_map(|name| name.strip_suffix("_mean")).map(str::to_owned).collect();
-    let mut wanted: Vec<&str> =
-        columns.iter().filter(|name| name.ends_with("_mean")).map(String::as_str).collect();
-    wanted.push("t");
-    let names: std::collections::HashSet<&str> =
-        shown.iter().map(|index| dataset.cells[*index].name.as_str()).collect();
-    let table = dataset.read("series", &wanted, &|cell| names.contains(cell.name.as_str()))?;
-    let by_cell = table.by_cell();
-    for (curve, index) in curves.iter_mut().zip(shown) {
-        let Some(rows) = by_cell.get(index) else { continue };
-        let rows: Vec<usize> = spread(rows.len(), TIMES).into_iter().map(|at| rows[at]).collect();
-        curve.t = rows.iter().map(|row| rounded(table.numbers("t")[*row])).collect();
-        for observable in &observables {
-            let values = table.numbers(&format!("{observable}_mean"));
-            let number = |row: &usize| Some(values[*row]).filter(|value| value.is_finite()).map(rounded);
-            curve.means.insert(observable.clone(), rows.iter().map(number).collect());
+    for (curve, whole) in curves.iter_mut().zip(means::curves(dataset, shown, &observables)?) {
+        let times = spread(whole.t.len(), TIMES);
+        curve.t = times.iter().map(|at| rounded(whole.t[*at])).collect();
+        for (observable, values) in whole.means {
+            let number = |at: &usize| Some(values[*at]).filter(|value| value.is_finite()).map(rounded);
+            curve.means.insert(observable, times.iter().map(number).collect());
         }
     }
     Ok((observables, curves))

@@ -7,7 +7,9 @@
   // What a click on a chart does; kept apart from the chart, which is made anew when the colour scheme changes.
   const clicks = {};
   const short = (x) => (x === null || x === undefined || Number.isNaN(x) ? "–" : Number(x).toPrecision(4).replace(/\.?0+(e|$)/, "$1"));
-  const label = (cell) => page.keys.map((key) => `${key} = ${cell.parameters[key]}`).join(", ") || cell.cell;
+  const symbol = (key) => ({ beta: "β", gamma: "γ" })[key] || key;
+  const named = (cell, keys) => keys.filter((key) => cell.parameters[key] !== "–").map((key) => `${symbol(key)} = ${cell.parameters[key]}`).join(", ");
+  const label = (cell) => named(cell, page.keys) || cell.cell;
 
   document.title = `${page.name} – metasweep`;
   byId("name").textContent = page.name;
@@ -37,7 +39,7 @@
   const others = page.keys.filter((key) => key !== "beta" && key !== "gamma");
   const groups = new Map();
   page.cells.forEach((cell, index) => {
-    const name = others.map((key) => `${key} = ${cell.parameters[key]}`).join(", ") || "all cells";
+    const name = named(cell, others) || "all cells";
     if (!groups.has(name)) groups.set(name, []);
     groups.get(name).push(index);
   });
@@ -51,6 +53,7 @@
     });
   }
   options(byId("observable"), page.observables);
+  byId("observable").value = Math.max(0, page.observables.indexOf("pair_fraction"));
   options(byId("group"), [...groups.keys()]);
   options(byId("cell"), page.cells.map(label));
 
@@ -96,16 +99,21 @@
   function drawCell() {
     const cell = page.cells[byId("cell").value];
     if (!cell) return;
+    // Fractions and cosines have their own axis on the right, if there are counts on the left.
+    const small = (name) => cell.means[name].every((value) => value === null || Math.abs(value) <= 1.001);
+    const two = page.observables.some(small) && !page.observables.every(small);
     chart("curves").setOption(base({
-      legend: { type: "scroll", top: 4, left: 8, right: 90 },
-      title: { show: false }, xAxis: axis("t"), yAxis: axis("mean over replicas", { nameGap: 46 }),
+      legend: { type: "scroll", top: 30, left: 8, right: 8 },
+      grid: { left: 64, right: two ? 64 : 24, top: 66, bottom: 56 },
+      title: { show: false }, xAxis: axis("t"),
+      yAxis: two ? [axis("mean over replicas", { nameGap: 46 }), axis("", { splitLine: { show: false } })] : axis("mean over replicas", { nameGap: 46 }),
       dataZoom: [{ type: "inside" }],
-      series: page.observables.map((name) => ({ type: "line", name, showSymbol: false, data: cell.t.map((t, index) => [t, cell.means[name][index]]) })),
+      series: page.observables.map((name) => ({ type: "line", name: two && small(name) ? `${name} (right)` : name, yAxisIndex: two && small(name) ? 1 : 0, showSymbol: false, data: cell.t.map((t, index) => [t, cell.means[name][index]]) })),
     }), true);
     const positive = cell.survival.every((point) => point[0] > 0);
     chart("survival").setOption(base({
       title: { text: cell.survival.length ? "share not collapsed" : "no replica collapsed", left: "center", textStyle: { fontSize: 13 } },
-      xAxis: axis("t", { type: positive && cell.survival.length ? "log" : "value" }), yAxis: axis("", { min: 0, max: 1 }),
+      xAxis: axis("t", positive && cell.survival.length ? { type: "log", min: "dataMin", max: "dataMax" } : {}), yAxis: axis("", { min: 0, max: 1 }),
       series: [{ type: "line", step: "end", showSymbol: false, name: "not collapsed", data: cell.survival }],
     }), true);
     document.querySelectorAll("#summary tbody tr").forEach((row) => row.classList.toggle("chosen", row.dataset.cell === cell.cell));
@@ -150,7 +158,7 @@
     });
     fill();
   }
-  table(byId("summary"), [...page.keys, ...columns.map((column) => column[1])],
+  table(byId("summary"), [...page.keys.map(symbol), ...columns.map((column) => column[1])],
     page.rows.map((row) => ({ name: row.cell, values: [...page.keys.map((key) => row.parameters[key]), ...columns.map((column) => row[column[0]])] })), choose);
   page.notes.forEach((note) => { const item = document.createElement("li"); item.textContent = note; byId("notes").append(item); });
   if (page.failed.length) {

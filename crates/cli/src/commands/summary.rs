@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use metasweep_analysis::condition::Condition;
 use metasweep_analysis::dataset::Dataset;
 use metasweep_analysis::error::AnalysisError;
+use metasweep_analysis::paired::{aligned, paired};
 use metasweep_analysis::summary::summarize;
 
 use crate::arguments::Summary;
@@ -31,7 +32,21 @@ pub fn open(dir: &std::path::Path, condition: &str) -> Result<(Dataset, Conditio
 /// Prints it.
 pub fn run(options: &Summary) -> Result<ExitCode, Failure> {
     let (dataset, condition) = open(&options.dir, &options.condition)?;
+    if let Some(key) = &options.paired {
+        let differences = paired(&dataset, &condition, key)?;
+        let text = if options.json {
+            serde_json::to_string_pretty(&differences).map_err(Failure::failed)?
+        } else {
+            aligned(key, &differences)
+        };
+        print(&text)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let summary = summarize(&dataset, &condition, &options.by)?;
+    if let Some(path) = &options.parquet {
+        summary.parquet(path)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let text = if options.json {
         serde_json::to_string_pretty(&summary).map_err(Failure::failed)?
     } else if options.csv {
