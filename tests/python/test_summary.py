@@ -136,11 +136,18 @@ def test_differences_are_taken_within_each_replica(out):
 
 
 def test_a_stationary_share_is_told_apart(tmp_path):
-    """Two tokens at opposite poles never move: a cured fraction, not a censored one."""
-    out = sweep(tmp_path, 'n = 2\nd = 2\nbeta = 1\ninitial = ["angles(0, 3.141592653589793)", "angles(0, 1)"]', "horizon = 40.0\nintegrator = \"rk4\"\nstep = 0.05\nsample = { count = 5 }", replicas=3)
-    still, collapsed = rows(out)
-    assert still["collapsed"] == 0 and still["stationary"] + still["horizon"] == 3 and still["collapse_median"] is None
-    assert collapsed["collapsed"] == 3 and collapsed["collapse_median"] > 0
+    """Two tokens at opposite poles never meet: a cured fraction, which is not censored and never pooled with what collapsed."""
+    clock = 'horizon = 1e12\nintegrator = "multiscale"\ntolerance = 1e-8\nsample = { count = 5 }'
+    grid = 'n = 2\nd = 2\nbeta = 1\ninitial = ["angles(0, 3.141592653589793)", "angles(0, 1)"]'
+    out = sweep(tmp_path, grid, clock, replicas=3)
+    by_start = {row["parameters"]["initial"]: row for row in rows(out)}
+    still, collapsed = by_start["angles(0, 3.141592653589793)"], by_start["angles(0, 1)"]
+    assert (still["stationary"], still["collapsed"], still["collapse_median"]) == (3, 0, None)
+    assert (collapsed["stationary"], collapsed["collapsed"]) == (0, 3) and collapsed["collapse_median"] > 0
+    # Half of the pooled replicas are cured: the survival curve levels off at one half, and no later quantile is reached.
+    (pooled,) = rows(out, "--by", "n")
+    assert (pooled["collapsed"], pooled["stationary"]) == (3, 3)
+    assert pooled["collapse_median"] == collapsed["collapse_median"] and pooled["collapse_q75"] is None
 
 
 def test_no_dataset(tmp_path):

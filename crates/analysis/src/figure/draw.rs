@@ -299,9 +299,9 @@ fn draw_layer<B: DrawingBackend>(
                 chart.draw_series(LineSeries::new(points, style)).map_err(|error| said(&error))?
             };
             if let Some(label) = label {
-                drawn
-                    .label(label)
-                    .legend(move |(x, y)| PathElement::new([(x, y), (x + look.of(18) as i32, y)], style));
+                drawn.label(label).legend(move |(x, y)| {
+                    PathElement::new([(x, y), (x + look.of(18).cast_signed(), y)], style)
+                });
             }
             Ok(label.is_some())
         }
@@ -314,7 +314,7 @@ fn draw_layer<B: DrawingBackend>(
             if let Some(label) = label {
                 drawn
                     .label(label)
-                    .legend(move |(x, y)| Circle::new((x + look.of(9) as i32, y), look.of(4), colour));
+                    .legend(move |(x, y)| Circle::new((x + look.of(9).cast_signed(), y), look.of(4), colour));
             }
             Ok(label.is_some())
         }

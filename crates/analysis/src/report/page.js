@@ -151,9 +151,8 @@
     };
     heads.forEach((text, index) => {
       const cell = document.createElement("th"), button = document.createElement("button");
-      button.textContent = text; button.tabIndex = 0; button.setAttribute("role", "button");
+      button.textContent = text;
       button.addEventListener("click", () => { up = order === index ? !up : true; order = index; fill(); });
-      button.addEventListener("keydown", (event) => event.key === "Enter" && button.click());
       cell.append(button); head.append(cell);
     });
     fill();
