@@ -9,6 +9,7 @@
 pub mod abort;
 pub mod correction;
 pub mod dataset;
+pub mod forecast;
 pub mod host;
 pub mod launcher;
 pub mod lead;

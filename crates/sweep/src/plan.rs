@@ -76,14 +76,20 @@ pub struct Plan {
     pub machine: Machine,
 }
 
-/// The plan of a sweep.
+/// The chunks of a whole sweep on a machine.
 #[must_use]
-pub fn plan(sweep: &Sweep, costs: &Costs, machine: Machine) -> Plan {
-    let workers = (machine.ranks * machine.threads).max(1);
+pub fn chunks(sweep: &Sweep, costs: &Costs, machine: Machine) -> Vec<Chunk> {
     let everything: Vec<Segment> =
         (0..sweep.cells.len() as u32).map(|cell| Segment { cell, replicas: 0..sweep.replicas }).collect();
+    let workers = (machine.ranks * machine.threads).max(1);
     let how = Cut { target: TARGET_SECONDS, workers, chunk_replicas: machine.chunk_replicas };
-    let chunks = cut(&everything, sweep, costs, &how);
+    cut(&everything, sweep, costs, &how)
+}
+
+/// The plan of a sweep that is cut into `chunks`; its makespan is without any overhead.
+#[must_use]
+pub fn plan(sweep: &Sweep, costs: &Costs, machine: Machine, chunks: &[Chunk]) -> Plan {
+    let workers = (machine.ranks * machine.threads).max(1);
     let tables = tables(sweep);
     Plan {
         name: sweep.name.clone(),
@@ -96,9 +102,9 @@ pub fn plan(sweep: &Sweep, costs: &Costs, machine: Machine) -> Plan {
             .fold(0, |sum: u64, cell| sum.saturating_add(cell.steps().saturating_mul(sweep.replicas.into()))),
         bytes: tables.values().map(|table| table.bytes).sum(),
         files: tables.values().map(|table| table.files).sum(),
-        memory_per_rank: memory(sweep, &chunks, machine.threads),
+        memory_per_rank: memory(sweep, chunks, machine.threads),
         core_hours: costs.sweep(sweep) / 3600.0,
-        makespan: makespan(&chunks, workers),
+        makespan: makespan(chunks, workers),
         tables,
         machine,
     }

@@ -121,7 +121,8 @@ fn extra_directive(text: &str) -> Result<String, Failure> {
 }
 
 /// Seconds before the end at which SLURM signals: it looks only twice a minute.
-fn notice(time: Duration) -> u64 {
+#[must_use]
+pub fn notice(time: Duration) -> u64 {
     (time.as_secs() / 10).clamp(1, NOTICE)
 }
 
