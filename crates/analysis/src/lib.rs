@@ -3,6 +3,7 @@
 //! [`dataset`] reads, [`condition`] chooses cells, [`survival`] estimates, [`summary`] makes a table, [`figure`] pictures, [`report`] a page.
 
 pub mod array_file;
+pub mod check;
 pub mod condition;
 pub mod dataset;
 pub mod error;

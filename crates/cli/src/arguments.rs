@@ -61,6 +61,8 @@ pub enum Command {
     Run(Run),
     /// Say what a sweep will cost, without running it.
     Plan(Plan),
+    /// Run a sweep again with half the step, a tenth of the tolerance, another δ and another seed: what moves?
+    Check(Check),
     /// Say how far a dataset is; works while it is being computed.
     Status(Status),
     /// A line a cell: how replicas ended, collapse times, first plateaus.
@@ -73,6 +75,8 @@ pub enum Command {
     Show(Show),
     /// Print a script that completes commands in a shell.
     Completions(Completions),
+    /// Print every key of a sweep file: what it takes, its default, what it means.
+    Schema(Schema),
     /// Print the manual page (troff): `metasweep man | man -l -`.
     Man,
     /// Send a sweep to SLURM: writes the job script, submits it, and sees to what follows until it is complete.
@@ -88,6 +92,8 @@ pub enum Command {
     Link(Link),
     /// Check a dataset against its seals; recompute parts of it.
     Verify(Verify),
+    /// Write a complete dataset into one tar file, with checksums, a citation and the line that computes it again.
+    Archive(Archive),
     /// Compute one replica of a dataset again and write its trajectory, initial tokens or matrices.
     Replay(Replay),
     /// Say what a sweep integrates: the equation, the time unit, the scheme, every parameter.
@@ -265,6 +271,26 @@ pub struct Plan {
     pub calibration: Option<PathBuf>,
 }
 
+/// `metasweep check`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  metasweep check sweeps/quickstart.toml --replicas 32")]
+pub struct Check {
+    #[command(flatten)]
+    pub source: SweepSource,
+    /// Replicas of each cell, instead of the file's.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    pub replicas: Option<u32>,
+    /// Where the datasets go, which are resumed if they are there [default: out/<name>-check].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Compute threads [default: the cores there are].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub threads: Option<u32>,
+    /// Every shift of every cell, as JSON on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `metasweep status`.
 #[derive(Debug, Args)]
 pub struct Status {
@@ -292,6 +318,17 @@ pub struct Verify {
     /// Compute K random chunks again and compare their rows.
     #[arg(long, value_name = "K")]
     pub recompute: Option<u32>,
+}
+
+/// `metasweep archive`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  metasweep archive out/p0-fig2 --out p0-fig2.tar")]
+pub struct Archive {
+    /// The dataset's folder.
+    pub dir: PathBuf,
+    /// Where to write; never over a file that is there.
+    #[arg(long, value_name = "FILE.tar")]
+    pub out: PathBuf,
 }
 
 /// `metasweep replay`.
@@ -426,6 +463,14 @@ pub struct Show {
     /// Where to write; .svg, .png, or .json for the numbers.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+}
+
+/// `metasweep schema`.
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `metasweep completions`.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use metasweep_dynamics::simd::{Isa, assert_ieee_mode};
 use metasweep_metastability::record::ReplicaRecord;
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host;
 use crate::leftover::set_apart;
-use crate::work::{Ending, Failure, Ledger, Tally, Todo, Work};
+use crate::work::{Ending, Failure, Ledger, Tally, Todo, Work, sync_patience};
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
@@ -68,6 +68,8 @@ pub struct Desk {
     pub nonce: u64,
     /// This process's number.
     pub process: u32,
+    /// Of so many.
+    pub processes: u32,
     /// Test hook: every ensemble is checkpointed every so many steps, and goes on from what was stored.
     pub checkpoint_every: Option<u64>,
 }
@@ -86,7 +88,8 @@ impl Simulation {
     /// If the vector instructions that `METASWEEP_SIMD` asks for are not to be had.
     pub fn new(desk: Desk) -> Result<Self, Failure> {
         let isa = Isa::detect().map_err(|error| Failure { message: error.to_string(), exit_code: 2 })?;
-        let writer = Writer::create(&desk.dir, &desk.sweep, desk.nonce, desk.process);
+        let writer = Writer::create(&desk.dir, &desk.sweep, desk.nonce, desk.process)
+            .patient(sync_patience(desk.processes));
         Ok(Self { desk, writer, isa })
     }
 
@@ -211,6 +214,10 @@ impl Work for Simulation {
                 Ok(Ending::Complete)
             }
         }
+    }
+
+    fn patience(&self) -> Duration {
+        sync_patience(self.desk.processes)
     }
 
     fn sync(&self) -> Result<(), Failure> {

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::run::LEAD_COMPUTES_UP_TO;
 use crate::scheduler::{Scheduler, Ticket, Walltime};
 
 /// Links of a chain that are simulated, at most.
@@ -187,8 +188,11 @@ struct End {
 impl<'a> Link<'a> {
     fn new(conditions: &'a Conditions, tasks: Vec<Task>, upkeep: VecDeque<f64>) -> Self {
         let mut scheduler = Scheduler::new(conditions.walltime.map(Walltime::of));
-        for _ in 0..conditions.ranks {
-            scheduler.add_worker(conditions.threads, (conditions.threads / 2).max(2));
+        for rank in 0..conditions.ranks {
+            // As in a real run.
+            let threads =
+                if rank == 0 && conditions.ranks > LEAD_COMPUTES_UP_TO { 0 } else { conditions.threads };
+            scheduler.add_worker(threads, (threads / 2).max(2));
         }
         for (index, task) in tasks.iter().enumerate() {
             scheduler.add_compute((index as u32, false), task.predicted, task.class);

@@ -53,6 +53,8 @@ pub struct Hello {
     pub nonce: u64,
     /// The member's number among the processes that write.
     pub process: u32,
+    /// How many write.
+    pub processes: u32,
     /// Compute threads of this member.
     pub threads: u32,
     /// Test hook: checkpoint each ensemble every so many steps.

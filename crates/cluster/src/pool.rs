@@ -11,9 +11,7 @@ use std::time::{Duration, Instant};
 use crate::scheduler::Ticket;
 use crate::work::{Ending, Failure, Work};
 
-/// Receipts wait at most this long for being made durable …
-const SYNC_AFTER: Duration = Duration::from_secs(1);
-/// … and at most so many of them wait.
+/// Receipts that wait for being made durable, at most; they wait no longer than [`Work::patience`].
 const SYNC_COUNT: usize = 64;
 
 /// What a compute thread tells the main thread.
@@ -153,14 +151,14 @@ impl<W: Work> Pool<W> {
     }
 
     /// The receipts whose rows are durable now. Waits for the disk when there are many, when the oldest has waited
-    /// a second, or when a thread has nothing to do (then somebody may be waiting for what these receipts make possible).
+    /// long enough, or when a thread has nothing to do (then somebody may be waiting for what these receipts make possible).
     ///
     /// # Errors
     /// If the disk says no.
     pub fn durable(&mut self) -> Result<Vec<W::Receipt>, Failure> {
         let due = self.waiting.len() >= SYNC_COUNT
             || self.in_hand < self.threads()
-            || self.since.elapsed() >= SYNC_AFTER;
+            || self.since.elapsed() >= self.work.patience();
         if self.waiting.is_empty() || !due {
             return Ok(Vec::new());
         }

@@ -166,6 +166,7 @@ pub(crate) fn lead(
         sweep: options.sweep.clone(),
         nonce: dataset.nonce(),
         process: 0,
+        processes: team.ranks() as u32,
         checkpoint_every: outside.checkpoint_every,
     };
     let mut provenance = Provenance::begin(format!("{:016x}", desk.nonce), &team.present, &seats);
@@ -238,6 +239,7 @@ fn introduce(team: &mut Team, options: &RunOptions, desk: &Desk, seats: &[usize]
             out: options.out.clone(),
             nonce: desk.nonce,
             process: process as u32,
+            processes: desk.processes,
             threads: threads as u32,
             checkpoint_every: desk.checkpoint_every,
         };
@@ -321,6 +323,7 @@ pub(crate) fn follow_lead(world: &mut crate::world::World, who: Present) -> Resu
         sweep: Arc::new(sweep),
         nonce: hello.nonce,
         process: hello.process,
+        processes: hello.processes,
         checkpoint_every: hello.checkpoint_every,
     };
     let work = Arc::new(Simulation::new(desk)?);

@@ -154,6 +154,7 @@ impl<'a> Guest<'a> {
             sweep: options.sweep.clone(),
             nonce,
             process: share.index,
+            processes: share.of,
             checkpoint_every: None,
         };
         let simulation = Arc::new(Simulation::new(desk)?);

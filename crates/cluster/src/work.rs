@@ -3,6 +3,8 @@
 //! [`crate::dataset`] implements them over the store; the tests implement them over memory, so that the
 //! lead, the members and the messages between them run without a disk.
 
+use std::time::Duration;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -56,11 +58,28 @@ pub trait Work: Send + Sync + 'static {
         report: &mut dyn FnMut(Self::Receipt),
     ) -> Result<Ending, Failure>;
 
+    /// How long what was reported may wait for [`Self::sync`].
+    fn patience(&self) -> Duration {
+        SYNC_AFTER
+    }
+
     /// Makes all that was reported durable. Called by the main thread, before receipts go to the ledger.
     ///
     /// # Errors
     /// If the disk says no. The run ends.
     fn sync(&self) -> Result<(), Failure>;
+}
+
+/// What was reported is made durable after this long …
+pub const SYNC_AFTER: Duration = Duration::from_secs(1);
+/// … or longer, if there are so many processes that the file system would be asked more often than this.
+const SYNCS_A_SECOND: f64 = 500.0;
+
+/// How long each of `processes` waits before it makes durable what it wrote: a ceiling for the whole job. Who has nothing else to do
+/// does not wait.
+#[must_use]
+pub fn sync_patience(processes: u32) -> Duration {
+    SYNC_AFTER.max(Duration::from_secs_f64(f64::from(processes) / SYNCS_A_SECOND))
 }
 
 /// What has been done so far.
@@ -124,4 +143,16 @@ pub trait Ledger {
 
     /// What has been done so far.
     fn tally(&self) -> Tally;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_system_is_not_asked_more_often_than_it_can_bear() {
+        assert_eq!(sync_patience(1), Duration::from_secs(1));
+        assert_eq!(sync_patience(500), Duration::from_secs(1));
+        assert_eq!(sync_patience(10_000), Duration::from_secs(20));
+    }
 }

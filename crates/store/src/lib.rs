@@ -14,6 +14,7 @@ pub mod status;
 pub mod trace;
 
 mod aggregate;
+mod archive;
 mod books;
 mod cursor;
 mod dataset;
@@ -39,6 +40,7 @@ mod tables;
 mod verify;
 mod writer;
 
+pub use self::archive::{Archived, archive};
 pub use self::dataset::{Dataset, OpenMode, Opened, Progress};
 pub use self::error::{Result, StoreError};
 pub use self::files::replace;

@@ -58,6 +58,7 @@ pub struct Writer {
     identity: String,
     nonce: u64,
     process: u32,
+    sync_every: Duration,
     inner: Mutex<Inner>,
     /// Held while data are made durable.
     syncing: Mutex<()>,
@@ -82,10 +83,17 @@ impl Writer {
             identity: crate::manifest::identity(sweep),
             nonce,
             process,
+            sync_every: SYNC_EVERY,
             inner: Mutex::new(inner),
             syncing: Mutex::new(()),
             failed: OnceLock::new(),
         }
+    }
+
+    /// Syncs as seldom as every so often, where very many processes share a file system.
+    #[must_use]
+    pub fn patient(self, sync_every: Duration) -> Writer {
+        Writer { sync_every: sync_every.max(SYNC_EVERY), ..self }
     }
 
     /// Commits a chunk: `records` of all its segments, one after the other; `cost` in seconds of one core.
@@ -183,8 +191,8 @@ impl Writer {
     /// If the disk does not confirm.
     pub fn maintain(&self) -> Result<()> {
         let inner = self.lock()?;
-        let due =
-            inner.unsynced >= SYNC_COMMITS || (inner.unsynced > 0 && inner.last_sync.elapsed() >= SYNC_EVERY);
+        let due = inner.unsynced >= SYNC_COMMITS
+            || (inner.unsynced > 0 && inner.last_sync.elapsed() >= self.sync_every);
         drop(inner);
         if due { self.sync() } else { Ok(()) }
     }

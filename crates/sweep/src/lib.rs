@@ -28,6 +28,7 @@ mod parse;
 pub mod plan;
 mod ranges;
 mod recipe;
+pub mod reference;
 mod refinements;
 pub mod registry;
 pub mod replay;

@@ -9,7 +9,7 @@ use crate::registry::{self, Column};
 use crate::setting::{choice, decimal};
 use crate::sweep::{Level, Observe, Output};
 
-const KEYS: [&str; 13] = [
+pub(crate) const KEYS: [&str; 13] = [
     "series",
     "level",
     "quantiles",
@@ -24,6 +24,7 @@ const KEYS: [&str; 13] = [
     "attention",
     "histogram",
 ];
+pub(crate) const OUTPUT_KEYS: [&str; 2] = ["partition_by", "rows_per_part"];
 /// Rows of a part, if not said otherwise.
 pub(crate) const ROWS_PER_PART: u64 = 2_000_000;
 
@@ -222,9 +223,7 @@ pub(crate) fn read_output(section: Option<&Entry>, problems: &mut Problems) -> O
         let read = match entry.key.as_str() {
             "partition_by" => partition_by(value).map(|keys| output.partition_by = keys),
             "rows_per_part" => rows_per_part(value).map(|rows| output.rows_per_part = rows),
-            unknown => {
-                Err(unknown_key("[output]", unknown, &entry.key_at, &["partition_by", "rows_per_part"]))
-            }
+            unknown => Err(unknown_key("[output]", unknown, &entry.key_at, &OUTPUT_KEYS)),
         };
         problems.keep(read);
     }

@@ -23,7 +23,8 @@ const MOST_REPLICAS: u32 = i32::MAX as u32;
 /// Of a name: files and folders are named after it.
 const LONGEST_NAME: usize = 200;
 
-const TOP: [&str; 8] = ["name", "seed", "replicas", "grid", "time", "observe", "output", "grid_keys"];
+pub(crate) const TOP: [&str; 8] =
+    ["name", "seed", "replicas", "grid", "time", "observe", "output", "grid_keys"];
 
 impl Sweep {
     /// Reads a sweep file. `path_for_messages` names it in messages; `overrides` are the `key=value` of `--set`;

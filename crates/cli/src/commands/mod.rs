@@ -1,6 +1,8 @@
 //! One file a command.
 
+pub mod archive;
 pub mod cancel;
+pub mod check;
 pub mod completions;
 pub mod doctor;
 pub mod explain;
@@ -13,6 +15,7 @@ pub mod plan;
 pub mod replay;
 pub mod report;
 pub mod run;
+pub mod schema;
 pub mod show;
 pub mod status;
 pub mod submit;

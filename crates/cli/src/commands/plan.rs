@@ -6,6 +6,7 @@ use std::time::Duration;
 use metasweep_cluster::forecast::{Conditions, Forecast, forecast};
 use metasweep_cluster::slurm::queue::clock;
 use metasweep_cluster::slurm::script::notice;
+use metasweep_cluster::work::sync_patience;
 use metasweep_dynamics::simd::Isa;
 use metasweep_sweep::calibration::Calibration;
 use metasweep_sweep::chunk::Chunk;
@@ -89,8 +90,9 @@ impl OnPaper {
         }
         let forecast = forecast(&compute, &seals, &conditions);
         plan.makespan = forecast.makespan;
-        // Frames and journal are made durable together, at most once a second in each process; a part takes five calls.
-        let syncs = (plan.chunks as f64).min(ranks as f64 * forecast.makespan);
+        // Frames and journal are made durable together, as seldom as `sync_patience` says; a part takes five calls.
+        let patience = sync_patience(u32::try_from(ranks).unwrap_or(u32::MAX)).as_secs_f64();
+        let syncs = (plan.chunks as f64).min(ranks as f64 * forecast.makespan / patience);
         let operations =
             2.0 * syncs + 5.0 * plan.files as f64 + 8.0 * ranks as f64 * f64::from(forecast.links);
         let hours = forecast.makespan / 3600.0;
