@@ -50,7 +50,7 @@ def test_a_stopped_owner(tmp_path, longer, wakes):
     elif wakes == "when it is done":
         assert second.wait(timeout=240) == 0, second.stderr.read()
     kill(first.pid, signal.SIGCONT)
-    assert first.wait(timeout=240) == 4, "the first run goes on as if it still had the dataset"
+    assert first.wait(timeout=30) == 4, "the first run goes on as if it still had the dataset"
     assert "was taken over by another run" in first.stderr.read()
     assert second.wait(timeout=240) == 0, second.stderr.read()
     metasweep("verify", out)

@@ -112,7 +112,11 @@ impl Simulation {
         halt: &dyn Fn() -> bool,
         report: &mut dyn FnMut(Report),
     ) -> Result<Ending, Failure> {
-        let mut resume = resume.map(|reference| self.load(reference)).transpose()?;
+        let mut resume = match resume.map(|reference| read_checkpoint(&self.desk.dir, reference, halt)) {
+            // What was still waited for when the run was ended.
+            Some(Err(StoreError::Frame { .. })) if halt() => return Ok(Ending::Interrupted),
+            outcome => outcome.transpose().map_err(|error| self.locate(error))?,
+        };
         let mut batch = Batch::new();
         for segment in segments {
             let mut left = segment.clone();
@@ -164,11 +168,7 @@ impl Simulation {
         };
         let reference = CheckpointRef { segment: checkpoint.segment.clone(), steps, frame: frame.clone() };
         report(Report::of(receipt));
-        self.load(&reference)
-    }
-
-    fn load(&self, reference: &CheckpointRef) -> Result<Checkpoint, Failure> {
-        read_checkpoint(&self.desk.dir, reference).map_err(|error| self.locate(error))
+        read_checkpoint(&self.desk.dir, &reference, &|| false).map_err(|error| self.locate(error))
     }
 }
 
@@ -209,9 +209,14 @@ impl Work for Simulation {
                 self.compute(segments, resume.as_ref(), halt, report)
             }
             Task::Upkeep(job) => {
-                let receipt = perform(&self.desk.dir, &self.desk.sweep, job, &self.writer);
-                report(Report::of(receipt.map_err(|error| self.locate(error))?));
-                Ok(Ending::Complete)
+                match perform(&self.desk.dir, &self.desk.sweep, job, &self.writer, halt) {
+                    // What was still waited for when the run was ended; if it is damaged the next run finds out.
+                    Err(StoreError::Frame { .. }) if halt() => Ok(Ending::Interrupted),
+                    receipt => {
+                        report(Report::of(receipt.map_err(|error| self.locate(error))?));
+                        Ok(Ending::Complete)
+                    }
+                }
             }
         }
     }

@@ -129,6 +129,20 @@ impl FrameBuilder {
     }
 }
 
+/// How long to wait for what another process wrote.
+#[derive(Clone, Copy)]
+pub struct Patience<'a> {
+    /// At most.
+    pub most: Duration,
+    /// Asked meanwhile: nobody needs it any more.
+    pub given_up: &'a dyn Fn() -> bool,
+}
+
+impl Patience<'_> {
+    /// What is not there now is not there.
+    pub const NONE: Patience<'static> = Patience { most: Duration::ZERO, given_up: &|| true };
+}
+
 /// A frame on disk, its header read and checked.
 pub struct Frame {
     file: File,
@@ -140,15 +154,17 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// Opens a frame, waiting up to `patience` for it to become visible.
+    /// Opens a frame, waiting for it to become visible as `patience` says.
     ///
     /// # Errors
     /// [`StoreError::Frame`] if it is missing, short, or not what the receipt says.
-    pub fn open(dir: &Path, reference: &FrameRef, patience: Duration) -> Result<Frame> {
+    pub fn open(dir: &Path, reference: &FrameRef, patience: Patience) -> Result<Frame> {
         let started = Instant::now();
         loop {
             match Self::try_open(dir, reference) {
-                Err(_) if started.elapsed() < patience => std::thread::sleep(Duration::from_millis(50)),
+                Err(_) if started.elapsed() < patience.most && !(patience.given_up)() => {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
                 outcome => return outcome,
             }
         }

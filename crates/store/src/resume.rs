@@ -5,14 +5,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
-use std::time::Duration;
 
 use metasweep_sweep::chunk::Segment;
 use metasweep_sweep::sweep::Sweep;
 
 use crate::books::Books;
 use crate::error::Result;
-use crate::frame::Frame;
+use crate::frame::{Frame, Patience};
 use crate::frames::FrameId;
 use crate::journal::{Replay, replay_all};
 use crate::layout;
@@ -91,7 +90,7 @@ pub fn resume(dir: &Path, sweep: &Sweep, nonce: u64, extending: bool) -> Result<
         let unchecked: Vec<&FrameRef> =
             books.ledger.frames.alive().filter(|frame| !good.contains(*frame)).collect();
         for frame in unchecked {
-            match Frame::open(dir, frame, Duration::ZERO).and_then(|frame| frame.check_all()) {
+            match Frame::open(dir, frame, Patience::NONE).and_then(|frame| frame.check_all()) {
                 Ok(()) => {
                     good.insert(frame.clone());
                 }
@@ -176,7 +175,7 @@ fn rebuild(
 
 /// The plateaus and merges of a frame by replica.
 pub fn row_counts(dir: &Path, frame: &FrameRef) -> Result<(Vec<u32>, Vec<u32>)> {
-    let header = Frame::open(dir, frame, Duration::ZERO)?.header;
+    let header = Frame::open(dir, frame, Patience::NONE)?.header;
     Ok((header.plateaus, header.merges))
 }
 

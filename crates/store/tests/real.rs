@@ -70,7 +70,9 @@ fn interrupted_everywhere_and_resumed_from_checkpoints() {
         let checkpoints = dataset.checkpoints();
         let Some(segment) = dataset.missing().into_iter().next() else {
             while let Some(job) = jobs.pop() {
-                jobs.extend(dataset.accept(&perform(dir.path(), &sweep, &job, &writer).unwrap()).unwrap());
+                jobs.extend(
+                    dataset.accept(&perform(dir.path(), &sweep, &job, &writer, &|| false).unwrap()).unwrap(),
+                );
             }
             assert!(dataset.finish(&sweep).is_ok());
             break;
@@ -80,13 +82,16 @@ fn interrupted_everywhere_and_resumed_from_checkpoints() {
                 && checkpoint.segment.cell == segment.cell
         });
         assert_eq!(reference.is_some(), rounds % 4 != 0, "a checkpoint is found again");
-        let resume = reference.map(|reference| read_checkpoint(dir.path(), reference).unwrap());
+        let resume = reference.map(|reference| read_checkpoint(dir.path(), reference, &|| false).unwrap());
         // 200 steps in all, looked at every 64.
         let outcome = simulate(&sweep, &segment, resume.as_ref(), isa, &|taken| taken >= 64);
         if let Some(checkpoint) = &outcome.checkpoint {
             let receipt = writer.checkpoint(&sweep, checkpoint, checkpoint.motion.steps()).unwrap();
             dataset.accept(&receipt).unwrap();
-            assert_eq!(read_checkpoint(dir.path(), &dataset.checkpoints()[0]).unwrap(), *checkpoint);
+            assert_eq!(
+                read_checkpoint(dir.path(), &dataset.checkpoints()[0], &|| false).unwrap(),
+                *checkpoint
+            );
         } else {
             let receipt = writer.commit(&sweep, &[segment], &outcome.records, 0.1).unwrap();
             dataset.accept(&receipt).unwrap();

@@ -256,7 +256,7 @@ pub fn drive(dir: &Path, sweep: &Sweep, mode: OpenMode, manner: Manner) -> Resul
         let writer = &writers[numbers.below(u64::from(manner.processes)) as usize];
         let job_first = chunks.is_empty() || numbers.below(2) == 0;
         let receipt = if let Some(job) = jobs.pop_if(|_| job_first) {
-            perform(dir, sweep, &job, writer)?
+            perform(dir, sweep, &job, writer, &|| false)?
         } else if let Some(chunk) = chunks.pop() {
             writer.commit(sweep, &chunk, &records(sweep, &chunk), 0.25)?
         } else if jobs.is_empty() {
