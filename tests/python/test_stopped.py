@@ -7,7 +7,19 @@ import time
 
 import pytest
 
-from harness import SAME_BYTES, assert_same_files, binary, environment, kill, metasweep, status, wait_until
+from harness import (
+    MPI_ENVIRONMENT,
+    SAME_BYTES,
+    assert_same_files,
+    binary,
+    environment,
+    kill,
+    metasweep,
+    mpi_command,
+    ranks_of,
+    status,
+    wait_until,
+)
 
 LEASE = {"METASWEEP_LEASE": "3"}
 LONGER = ("--set", "replicas=100", "--chunk-replicas", 2)
@@ -56,4 +68,22 @@ def test_a_stopped_owner(tmp_path, longer, wakes):
     metasweep("verify", out)
     done = metasweep("run", SAME_BYTES, "--out", out, *LONGER)
     assert "complete" in done.stderr
+    assert_same_files(out, longer)
+
+
+def test_a_rank_that_hangs_is_named(tmp_path, longer):
+    """Stopped for a while it is named in the log, once; when it goes on, so does everything."""
+    out = tmp_path / "out"
+    variables = environment({**MPI_ENVIRONMENT, "METASWEEP_SILENCE": "3"})
+    command = mpi_command(3, "run", SAME_BYTES, "--out", out, "--threads", 1, *LONGER)
+    process = subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: list(out.glob("staging/*")), what="the first frame")
+    rank = ranks_of(process.pid)[2]
+    kill(rank, signal.SIGSTOP)
+    time.sleep(6)
+    kill(rank, signal.SIGCONT)
+    _, said = process.communicate(timeout=240)
+    assert process.returncode == 0, said
+    named = [line for line in said.splitlines() if "does it hang?" in line]
+    assert len(named) == 1 and "rank 2 on " in named[0], said
     assert_same_files(out, longer)

@@ -13,6 +13,7 @@ use crate::pool::{Ended, Pool};
 use crate::progress::{Phase, Progress};
 use crate::scheduler::{Scheduler, Walltime, Worker};
 use crate::signals::Signals;
+use crate::silence::Silence;
 use crate::work::{Ending, Failure, Ledger, Todo, Work};
 
 /// How long a signal may wait to be noticed when nobody else can call.
@@ -84,6 +85,7 @@ pub struct Lead<'a, W: Work, L, P> {
     probe: Duration,
     shown: Option<Instant>,
     done_before: u64,
+    silence: Silence,
 }
 
 impl<'a, W, L, P> Lead<'a, W, L, P>
@@ -127,7 +129,15 @@ where
             probe: PROBE_LEAST,
             shown: None,
             done_before,
+            silence: Silence::new(1 + crews.len()),
         }
+    }
+
+    /// What the ranks are called in the log, its own included.
+    #[must_use]
+    pub fn calling(mut self, names: Vec<String>) -> Self {
+        self.silence.call(names);
+        self
     }
 
     /// Leads until nothing is left to do, or nothing more is to be done; then everything is durable.
@@ -145,6 +155,7 @@ where
             self.hand_out()?;
             self.listen()?;
             self.settle()?;
+            self.look_around();
             self.show(show);
             if let Some(result) = self.result() {
                 return result;
@@ -204,6 +215,7 @@ where
         let now = self.now();
         while let Some(assignment) = self.scheduler.assign(now) {
             let (ticket, task) = (assignment.ticket, assignment.task);
+            self.silence.heard(assignment.worker, now);
             match (assignment.worker, &mut self.pool) {
                 (0, Some(pool)) => pool.submit(ticket, task),
                 (member, _) => self.peers.send(member, &Down::Assign { ticket, task })?,
@@ -253,6 +265,7 @@ where
     }
 
     fn ended(&mut self, worker: Worker, ended: Ended) -> Result<(), Failure> {
+        self.silence.heard(worker, self.now());
         self.owed += i64::from(ended.receipts);
         let known = match ended.ending {
             Ending::Complete => self.scheduler.finished(worker, ended.ticket, ended.seconds),
@@ -260,6 +273,16 @@ where
         };
         known.map_err(|error| Failure::new(format!("The ranks disagree: {error}.")))?;
         ended.failure.map_or(Ok(()), |failure| self.fail(failure))
+    }
+
+    /// Names members that seem to hang.
+    fn look_around(&mut self) {
+        let now = self.now();
+        if self.peers.count() > 0 && self.silence.is_due(now) {
+            for sentence in self.silence.look(now, &self.scheduler.in_hand()) {
+                eprintln!("metasweep: {sentence}");
+            }
+        }
     }
 
     /// Takes down what has become durable, and makes the ledger durable when it is time.

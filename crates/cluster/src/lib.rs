@@ -24,6 +24,7 @@ pub mod run;
 pub mod scheduler;
 pub mod share;
 pub mod signals;
+pub mod silence;
 pub mod slurm;
 pub mod team;
 pub mod work;

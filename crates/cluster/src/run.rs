@@ -184,6 +184,8 @@ pub(crate) fn lead(
     let walltime = options.walltime.map(Walltime::of);
     let started = team.started;
     let lead = Lead::new(pool, &crews, &mut books, &mut team.links, &outside.signals, walltime, started);
+    let called = team.present.iter().enumerate().map(|(rank, who)| format!("rank {rank} on {}", who.host));
+    let lead = lead.calling(called.collect());
     let finish = lead.run(show);
     let tally = books.tally();
     provenance.count_chunks(|rank, threads| books.chunks_by_thread(rank, threads));

@@ -278,6 +278,21 @@ impl<T: Clone> Scheduler<T> {
         self.unfinished * self.correction.overall() / f64::from(threads.max(1))
     }
 
+    /// Seconds that the longest task which each worker has in hand is expected to take; of those that have any. Upkeep counts nothing.
+    #[must_use]
+    pub fn in_hand(&self) -> BTreeMap<Worker, f64> {
+        let mut longest = BTreeMap::new();
+        for out in self.out.values() {
+            let expected = match out.work {
+                Kind::Compute { predicted, class } => predicted * self.correction.factor(class),
+                Kind::Upkeep => 0.0,
+            };
+            let entry = longest.entry(out.worker).or_insert(0.0_f64);
+            *entry = entry.max(expected);
+        }
+        longest
+    }
+
     fn new_ticket(&mut self) -> Ticket {
         self.tickets += 1;
         Ticket(self.tickets)
