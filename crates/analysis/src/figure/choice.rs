@@ -53,6 +53,13 @@ pub fn describe(dataset: &Dataset, cell: usize, among: &[usize]) -> String {
     named(&dataset.cells[cell], &dataset.axes(&cells))
 }
 
+/// A figure's title: the sweep's name and what of it is shown; empty parts are left out.
+#[must_use]
+pub fn title(dataset: &Dataset, parts: &[&str]) -> String {
+    let parts: Vec<&str> = parts.iter().copied().filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() { dataset.name.clone() } else { format!("{}: {}", dataset.name, parts.join(", ")) }
+}
+
 /// Characters of a cell's description, at most: it stands in titles and legends.
 const LONGEST: usize = 48;
 /// What a reader looks for first.

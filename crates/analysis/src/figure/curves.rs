@@ -48,8 +48,16 @@ pub fn over_time(
     }
     let what =
         if by_replica { format!("replica {}", choice.replica) } else { "mean over replicas".to_owned() };
-    let panel = Panel::new(what, Axis::linear("t"), y, layers);
+    let x = if spans_decades(table.numbers("t")) { Axis::log("t") } else { Axis::linear("t") };
+    let panel = Panel::new(what, x, y, layers);
     Ok(Figure { title: format!("{}: {title}", dataset.name), panels: vec![panel] })
+}
+
+/// Whether times are spread over decades, as geometric sample times are: most of them lie in the first tenth of the span.
+fn spans_decades(t: &[f64]) -> bool {
+    let most = t.iter().copied().fold(0.0, f64::max);
+    let early = t.iter().filter(|t| **t < most / 10.0).count();
+    2 * early > t.len()
 }
 
 /// The columns of the lowest and the highest quantile of an observable.

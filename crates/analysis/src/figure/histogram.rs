@@ -6,7 +6,7 @@ use crate::dataset::Dataset;
 use crate::error::AnalysisError;
 
 use super::Choice;
-use super::choice::{MOST, describe};
+use super::choice::{MOST, describe, title};
 use super::plot::{Axis, Figure, Layer, Panel};
 
 /// Makes it.
@@ -51,5 +51,5 @@ pub fn make(dataset: &Dataset, choice: &Choice) -> Result<Figure, AnalysisError>
         panels.push(Panel::new(format!("{of}, all replicas"), x, y, layers));
     }
     let chosen = describe(dataset, cell, &(0..dataset.cells.len()).collect::<Vec<_>>());
-    Ok(Figure { title: format!("{}: {chosen}", dataset.name), panels })
+    Ok(Figure { title: title(dataset, &[&chosen]), panels })
 }

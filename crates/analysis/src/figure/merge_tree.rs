@@ -5,7 +5,7 @@ use crate::dataset::Dataset;
 use crate::error::AnalysisError;
 
 use super::Choice;
-use super::choice::describe;
+use super::choice::{describe, title};
 use super::plot::{Axis, Figure, Layer, Panel};
 
 /// A cluster: its size, when it was formed, and of which two.
@@ -58,7 +58,7 @@ pub fn make(dataset: &Dataset, choice: &Choice) -> Result<Figure, AnalysisError>
         layers,
     );
     let chosen = describe(dataset, cell, &(0..dataset.cells.len()).collect::<Vec<_>>());
-    Ok(Figure { title: format!("{}: merges, {chosen}", dataset.name), panels: vec![panel] })
+    Ok(Figure { title: title(dataset, &["merges", &chosen]), panels: vec![panel] })
 }
 
 /// The lines of the tree: for each merge the bracket that joins its two clusters.

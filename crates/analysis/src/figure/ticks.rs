@@ -8,7 +8,7 @@ pub(super) fn ticks(log: bool, ends: (f64, f64)) -> Vec<f64> {
     }
     if span >= 2.5 {
         // Whole decades, as many apart as there is room for.
-        return multiples((span / 9.0).ceil(), ends);
+        return multiples(nice((span / 9.0).ceil()), ends);
     }
     let within: &[f64] = if span >= 1.2 { &[1.0, 3.0] } else { &[1.0, 2.0, 5.0] };
     let decades = ends.0.floor() as i32..=ends.1.floor() as i32;

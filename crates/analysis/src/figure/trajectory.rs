@@ -7,7 +7,7 @@ use crate::dataset::Dataset;
 use crate::error::AnalysisError;
 
 use super::Choice;
-use super::choice::describe;
+use super::choice::{describe, title};
 use super::plot::{Axis, Figure, Layer, Panel};
 
 /// Makes it.
@@ -23,7 +23,7 @@ pub fn make(dataset: &Dataset, choice: &Choice) -> Result<Figure, AnalysisError>
     let states: Vec<(f64, Vec<Vec<f64>>)> =
         states.into_iter().map(|(t, state)| (f64::from_bits(t), state)).collect();
     let chosen = describe(dataset, cell, &(0..dataset.cells.len()).collect::<Vec<_>>());
-    Ok(of_states(&format!("{}: {chosen}, replica {}", dataset.name, choice.replica), &states))
+    Ok(of_states(&title(dataset, &[&chosen, &format!("replica {}", choice.replica)]), &states))
 }
 
 /// The figure of states in the order of their times.
@@ -66,8 +66,11 @@ fn projections(states: &[(f64, Vec<Vec<f64>>)]) -> Vec<Panel> {
                 let here = |x: &&Vec<f64>| x.len() > 1 && (x.get(2).is_none_or(|z| *z >= 0.0) == near);
                 state.iter().filter(here).map(|x| (x[0], x[1])).collect()
             };
+            // The outline of the sphere, if they are on it.
+            let on_sphere = state.iter().all(|x| (x.iter().map(|x| x * x).sum::<f64>() - 1.0).abs() < 1e-6);
+            let outline = if on_sphere { circle.clone() } else { Vec::new() };
             let layers = vec![
-                Layer::line(circle.clone(), None, 6),
+                Layer::line(outline, None, 6),
                 Layer::Points { points: side(false), label: None, colour: 4 },
                 Layer::Points { points: side(true), label: None, colour: 0 },
             ];
