@@ -175,7 +175,7 @@ struct Link<'a> {
     computed_after: f64,
 }
 
-struct End {
+struct Outcome {
     makespan: f64,
     messages: u64,
     lead_busy: f64,
@@ -231,7 +231,7 @@ impl<'a> Link<'a> {
         self.free
     }
 
-    fn run(mut self) -> End {
+    fn run(mut self) -> Outcome {
         // Every rank introduces itself and is told what the run is about.
         let start = self.conditions.startup;
         for _ in 1..self.conditions.ranks {
@@ -245,20 +245,20 @@ impl<'a> Link<'a> {
             let now = f64::from_bits(time);
             match event {
                 Event::Arrives { worker, ticket, index, upkeep } => {
-                    self.arrives(now, worker, ticket, index, upkeep)
+                    self.arrives(now, worker, ticket, index, upkeep);
                 }
                 Event::Ends { worker, ticket, index, upkeep } => {
-                    self.ends(now, worker, ticket, index, upkeep)
+                    self.ends(now, worker, ticket, index, upkeep);
                 }
                 Event::Heard { worker, ticket, index, upkeep } => {
-                    self.heard(now, worker, ticket, index, upkeep)
+                    self.heard(now, worker, ticket, index, upkeep);
                 }
             }
         }
         let idle_from = self.first_idle.unwrap_or(self.last_end);
         let threads = self.conditions.ranks as f64 * f64::from(self.conditions.threads);
         let left = self.tasks.iter().zip(&self.done).filter(|(_, done)| !**done).map(|(task, _)| *task);
-        End {
+        Outcome {
             makespan: self.last_end.max(self.free),
             messages: self.messages,
             lead_busy: self.busy,

@@ -160,7 +160,8 @@ fn partitions_have_files_of_their_own() {
          [time]\nhorizon = 1.0\nintegrator = \"rk4\"\nstep = 0.1\nsample = [1.0]\n\
          [output]\npartition_by = [\"mask\"]\nrows_per_part = 8\n",
     );
-    let plan = plan(&sweep, &Costs::default(), Machine { ranks: 1, threads: 1, chunk_replicas: None });
+    let machine = Machine { ranks: 1, threads: 1, chunk_replicas: None };
+    let plan = plan(&sweep, &Costs::default(), machine, &chunks(&sweep, &Costs::default(), machine));
     // 30 rows in each of two partitions, 8 a part.
     assert_eq!(plan.tables["replicas"].files, 8);
     assert_eq!(plan.tables["cells"].files, 1);

@@ -97,7 +97,7 @@ fn changes(canonical: &str) -> (Vec<Change>, Vec<String>) {
                     paired: true,
                 }),
                 None => {
-                    notes.push(format!("{key} = {value} was not changed: it is no number and no authors(…)"))
+                    notes.push(format!("{key} = {value} was not changed: it is no number and no authors(…)"));
                 }
             },
             Found::Several => notes.push(format!("{key} was not changed: grids have different ones")),
