@@ -92,3 +92,15 @@ def test_the_sweep_files_page_is_what_schema_prints():
     assert metasweep("schema").stdout.strip() == (REPOSITORY / "docs/sweep-file.md").read_text().strip()
     keys = json.loads(metasweep("schema", "--json").stdout)
     assert {key["section"] for key in keys} == {"top", "grid", "time", "observe", "output"}
+
+
+def test_the_notebook(quickstart, monkeypatch):
+    """Every code cell of the example, in order, as Jupyter would run them."""
+    monkeypatch.chdir(quickstart)
+    notebook = json.loads((REPOSITORY / "docs/examples/quickstart.ipynb").read_text())
+    sources = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert len(sources) >= 5
+    names = {}
+    for source in sources:
+        exec(compile(source, "quickstart.ipynb", "exec"), names)  # noqa: S102
+    assert names["phase"].height == 9 and 0 < names["curve"]["S"].min() < 0.5
