@@ -1,6 +1,7 @@
 """Writes docs/reliability.md: a campaign of random kills over ten sweeps, and kills in the phases that random instants seldom hit."""
 
 import datetime
+import itertools
 import os
 import random
 import shutil
@@ -49,6 +50,8 @@ def unique(out):
 def campaign(kills, seed, folder, failpoints):
     """The tallies by sweep."""
     generator, tallies = random.Random(seed), {}
+    # Each place in turn; what happens once a start is not waited for a second time.
+    places = itertools.cycle(PLACES)
     prepared = {}
     for path, replicas in SWEEPS.items():
         sweep = (str(REPOSITORY / path), "--set", f"replicas={replicas}", "--chunk-replicas", "4")
@@ -62,8 +65,9 @@ def campaign(kills, seed, folder, failpoints):
         for path, (sweep, reference, place, duration, _) in prepared.items():
             extra = None
             if failpoints:
-                count = generator.choice([1, 1, 2, 3, 5])
-                extra = {"METASWEEP_FAILPOINT": f"{generator.choice(PLACES)}:{count}=kill"}
+                place_of_death = next(places)
+                count = 1 if place_of_death.startswith(("manifest", "owner", "finish")) else generator.choice([1, 1, 2, 3])
+                extra = {"METASWEEP_FAILPOINT": f"{place_of_death}:{count}=kill"}
             series(generator, sweep, reference, place, duration, tallies[path], 4, extra)
             done = sum(tally.kills for tally in tallies.values())
             print(f"{time.strftime('%H:%M:%S')} {done} kills, last of {path}", file=sys.stderr, flush=True)
@@ -146,9 +150,10 @@ def main():
         random_kills, rows = campaign(kills, seed, folder / "random", failpoints=False)
         armed, _ = campaign(max(kills // 2, 10), seed + 1, folder / "armed", failpoints=True)
         missed = PHASES - set(total(random_kills, "phases")) - set(total(armed, "phases"))
-        assert not missed, f"never hit: {missed}"
         took = time.monotonic() - begun
         (REPOSITORY / "docs/reliability.md").write_text(page(random_kills, armed, rows, seed, took))
+        if missed:
+            raise SystemExit(f"docs/reliability.md is written, but phases were never hit: {', '.join(sorted(missed))}")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

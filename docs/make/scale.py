@@ -17,7 +17,7 @@ from markdown import wrapped  # noqa: E402
 
 SWEEPS = ["sweeps/p0-fig2.toml", "sweeps/collapse-law.toml"]
 # As crates/cluster/src/forecast.rs has it.
-HANDLING = 15e-6
+HANDLING = 40e-6
 
 
 def seconds_a_message():

@@ -44,11 +44,11 @@ pub struct Conditions {
 }
 
 impl Conditions {
-    /// As measured (docs/scale.md): 0.5 s to start, 15 µs a message, half of the longest sleep between looks on both sides, chunks that take
+    /// As measured (docs/scale.md): 0.5 s to start, 40 µs a message (an upper bound), half of the longest sleep between looks on both sides, chunks that take
     /// 10% more or less than predicted.
     #[must_use]
     pub fn of(ranks: usize, threads: u32, walltime: Option<Duration>) -> Self {
-        Conditions { ranks, threads, walltime, startup: 0.5, handling: 15e-6, latency: 2e-3, spread: 0.1 }
+        Conditions { ranks, threads, walltime, startup: 0.5, handling: 40e-6, latency: 2e-3, spread: 0.1 }
     }
 }
 
