@@ -1,13 +1,16 @@
 """The commands as a user types them: new, plan, status, replay, --set, exit codes, messages."""
 
+import contextlib
 import json
+import os
+import pty
 import subprocess
 
 import numpy as np
 import polars as pl
 import pytest
 
-from harness import REPOSITORY, SAME_BYTES, assert_same_files, binary, data_hashes, metasweep, status
+from harness import REPOSITORY, SAME_BYTES, assert_same_files, binary, data_hashes, environment, metasweep, status
 
 from again import tokens as python_tokens
 
@@ -182,3 +185,27 @@ def test_replay_of_what_is_not_there(reference, tmp_path):
 def test_the_sweeps_that_ship_are_right():
     for path in sorted((REPOSITORY / "sweeps").glob("*.toml")):
         metasweep("plan", path)
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("plan", "bad.toml"), ("nonsense",)])
+def test_no_color(tmp_path, arguments):
+    """On a terminal messages are coloured, unless NO_COLOR says otherwise (no-color.org)."""
+    (tmp_path / "bad.toml").write_text('name = "x"\nreplicas = 1\n')
+
+    def said(extra):
+        leader, follower = pty.openpty()
+        variables = environment({"TERM": "xterm-256color", **extra})
+        process = subprocess.Popen([binary(), *arguments], cwd=tmp_path, env=variables, stdin=follower, stdout=follower, stderr=follower)
+        os.close(follower)
+        text = b""
+        # A terminal whose other end is closed is an error on Linux, and the end.
+        with contextlib.suppress(OSError):
+            while chunk := os.read(leader, 65536):
+                text += chunk
+        process.wait(timeout=30)
+        os.close(leader)
+        return text
+
+    assert said({}).count(b"\x1b[") > 5
+    plain = said({"NO_COLOR": "1"})
+    assert b"\x1b" not in plain and len(plain) > 40
