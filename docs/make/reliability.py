@@ -50,7 +50,7 @@ def unique(out):
 def campaign(kills, seed, folder, failpoints):
     """The tallies by sweep."""
     generator, tallies = random.Random(seed), {}
-    # Each place in turn; what happens once a start is not waited for a second time.
+    # Each place in turn; some are passed but once a start.
     places = itertools.cycle(PLACES)
     prepared = {}
     for path, replicas in SWEEPS.items():

@@ -2,10 +2,14 @@
 
 import tarfile
 
+import numpy as np
 import pytest
 from blake3 import blake3
 
 from harness import SAME_BYTES, data_hashes, metasweep
+
+# The argument came with Python 3.11.4; Debian's is older.
+FILTER = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +24,7 @@ def archive(tmp_path_factory, reference):
 def unpacked(archive, tmp_path_factory):
     folder = tmp_path_factory.mktemp("unpacked")
     with tarfile.open(archive) as tar:
-        # The argument came with 3.11.4; Debian's is older.
-        tar.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+        tar.extractall(folder, **FILTER)
     (root,) = folder.iterdir()
     return root
 
@@ -45,6 +48,22 @@ def test_its_sweep_computes_it_again(unpacked, reference, tmp_path):
     assert "metasweep run sweep.toml" in text and "cff-version: 1.2.0" in (unpacked / "CITATION.cff").read_text()
     metasweep("run", unpacked / "sweep.toml", "--out", tmp_path / "again")
     assert data_hashes(tmp_path / "again") == data_hashes(reference)
+
+
+def test_a_sweep_that_reads_files_is_computed_again_from_the_archive_alone(tmp_path):
+    np.save(tmp_path / "v.npy", np.diag([1.0, -0.5]))
+    (tmp_path / "f.toml").write_text(
+        'name = "f"\nseed = 1\nreplicas = 2\n[[grid]]\nn = 4\nd = 2\nbeta = [1, 2]\nvalue = "file(v.npy)"\n'
+        '[time]\nhorizon = 1.0\nstep = 0.1\nintegrator = "rk4"\nsample = { count = 3 }\n'
+    )
+    metasweep("run", "f.toml", cwd=tmp_path)
+    metasweep("archive", "out/f", "--out", "f.tar", cwd=tmp_path)
+    (tmp_path / "v.npy").unlink()
+    with tarfile.open(tmp_path / "f.tar") as tar:
+        tar.extractall(tmp_path / "u", **FILTER)
+    metasweep("verify", tmp_path / "u/f")
+    metasweep("run", "sweep.toml", "--out", tmp_path / "again", cwd=tmp_path / "u/f")
+    assert data_hashes(tmp_path / "again") == data_hashes(tmp_path / "out/f")
 
 
 def test_equal_datasets_give_equal_archives(archive, tmp_path):

@@ -286,6 +286,9 @@ pub struct Check {
     /// Compute threads [default: the cores there are].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub threads: Option<u32>,
+    /// Run here even on a login node.
+    #[arg(long)]
+    pub here: bool,
     /// Every shift of every cell, as JSON on stdout.
     #[arg(long)]
     pub json: bool,

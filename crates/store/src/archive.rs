@@ -59,8 +59,10 @@ pub fn archive(dir: &Path, out: &Path) -> Result<Archived> {
 /// Everything the archive holds of the dataset: its path there, and on disk.
 fn contents(dir: &Path, manifest: &Manifest) -> Vec<(String, PathBuf)> {
     let mut files = vec![("manifest.json".to_owned(), layout::manifest(dir))];
-    for hash in manifest.inputs.values() {
+    for (name, hash) in &manifest.inputs {
         files.push((format!("inputs/{hash}"), layout::inputs(dir).join(hash)));
+        // Once more under the name by which sweep.toml, beside it, reads it.
+        files.push((name.clone(), layout::inputs(dir).join(hash)));
     }
     for seal in &manifest.parts {
         let relative = layout::part(seal.table, &seal.partition, seal.part);
@@ -138,7 +140,7 @@ fn readme(manifest: &Manifest) -> String {
          * Check it: `b3sum --check BLAKE3SUMS` in this folder, or `metasweep verify {name}`.\n\
          * Compute it again, byte for byte, with metasweep {version} or any other of engine {engine}:\n\n      \
          metasweep run sweep.toml\n\n\
-         Files that the sweep reads are in `inputs/` under their BLAKE3 hash. Identity of the sweep: {identity}.\n"
+         Files that the sweep reads lie beside it. Identity of the sweep: {identity}.\n"
     )
 }
 

@@ -49,22 +49,22 @@ struct Refusal(Arc<OnceLock<io::Error>>);
 impl Refusal {
     fn noting<T>(&self, outcome: io::Result<T>) -> io::Result<T> {
         outcome.inspect_err(|error| {
-            let same = error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error);
-            let _ = self.0.set(same);
+            let _ = self.0.set(again(error));
         })
     }
 
     /// The outcome of something the Parquet writer did; the disk's own error if it had one.
     fn explain<T>(&self, outcome: parquet::errors::Result<T>, path: &Path) -> Result<T> {
         match (outcome, self.0.get()) {
-            (Err(_), Some(refusal)) => {
-                let kind = refusal.kind();
-                Err(refusal.raw_os_error().map_or_else(|| kind.into(), io::Error::from_raw_os_error))
-                    .context("write", path)
-            }
+            (Err(_), Some(refusal)) => Err(again(refusal)).context("write", path),
             (outcome, _) => outcome.context("write", path),
         }
     }
+}
+
+/// The same error: they cannot be cloned.
+fn again(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }
 
 impl Write for Hashing {
@@ -212,4 +212,32 @@ pub fn read_part(path: &Path) -> Result<impl Iterator<Item = Result<RecordBatch>
     let reader = builder.with_batch_size(crate::tables::BATCH).build().context("read", path)?;
     let path = path.to_owned();
     Ok(reader.map(move |batch| batch.map_err(|error| StoreError::damaged(&path, error.to_string()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_schema::{DataType, Field, Schema};
+
+    /// Whatever step of the Parquet writer meets a full disk first, it is told as one: exit code 1, not damage.
+    #[test]
+    fn a_full_disk_is_not_called_damage() {
+        for rows in [0, 10, 200_000] {
+            let refusal = Refusal::default();
+            let file = BufWriter::new(File::options().write(true).open("/dev/full").unwrap());
+            let sink = Hashing { file, hasher: blake3::Hasher::new(), bytes: 0, refusal: refusal.clone() };
+            let schema = Arc::new(Schema::new(vec![Field::new("x", DataType::Int64, false)]));
+            let column = arrow_array::Int64Array::from_iter_values((0..rows).map(|row| row * row % 7919));
+            let batch = RecordBatch::try_new(schema.clone(), vec![Arc::new(column)]).unwrap();
+            let mut writer = ArrowWriter::try_new(sink, schema, Some(properties(1000))).unwrap();
+            let path = Path::new("/d/x");
+            let written = refusal.explain(writer.write(&batch), path);
+            let error = written
+                .and_then(|()| refusal.explain(writer.into_inner(), path))
+                .and_then(|mut sink| sink.flush().context("write", path))
+                .unwrap_err();
+            assert_eq!(error.exit_code(), 1, "{error}");
+            assert!(error.to_string().contains("No space left on device"), "{error}");
+        }
+    }
 }

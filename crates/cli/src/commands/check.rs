@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use metasweep_analysis::check::{Shift, aligned, shifts};
 use metasweep_analysis::dataset::Dataset;
+use metasweep_cluster::launcher::detect;
 
 use crate::arguments::{Check, Run, SweepSource, Verbosity};
 use crate::commands::run;
@@ -29,6 +30,11 @@ struct Change {
 
 /// Runs the sweep and its variants, and compares them.
 pub fn run(options: &Check, verbosity: Verbosity) -> Result<ExitCode, Failure> {
+    if let Some(launched) = detect(&|name| std::env::var(name).ok()) {
+        return Err(Failure::usage(format!(
+            "check runs one sweep after the other on this machine, and was started by {launched}; start it alone"
+        )));
+    }
     let mut source = SweepSource { sweep: options.source.sweep.clone(), set: options.source.set.clone() };
     source.set.extend(options.replicas.map(|replicas| format!("replicas={replicas}")));
     let sweep = sweep_file::read(&source)?.sweep;
@@ -40,7 +46,7 @@ pub fn run(options: &Check, verbosity: Verbosity) -> Result<ExitCode, Failure> {
         if verbosity > Verbosity::Quiet {
             eprintln!("metasweep check: {}", change.name);
         }
-        let code = compute(&source, change, &dir, options.threads)?;
+        let code = compute(&source, change, &dir, options)?;
         if code != ExitCode::SUCCESS {
             return Ok(ExitCode::from(INCOMPLETE));
         }
@@ -60,23 +66,18 @@ pub fn run(options: &Check, verbosity: Verbosity) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn compute(
-    source: &SweepSource,
-    change: &Change,
-    dir: &Path,
-    threads: Option<u32>,
-) -> Result<ExitCode, Failure> {
+fn compute(source: &SweepSource, change: &Change, dir: &Path, asked: &Check) -> Result<ExitCode, Failure> {
     let mut set = source.set.clone();
     set.extend(change.set.clone());
     let options = Run {
         source: SweepSource { sweep: source.sweep.clone(), set },
         out: Some(dir.join(change.folder)),
-        threads,
+        threads: asked.threads,
         walltime: None,
         extend: false,
         strict: false,
         retry_failed: false,
-        here: true,
+        here: asked.here,
         chunk_replicas: None,
         share: None,
     };
