@@ -12,7 +12,8 @@ use crate::dataset::{Dataset, Table};
 use crate::error::AnalysisError;
 use crate::figure::describe;
 use crate::figure::ticks::short;
-use crate::summary::columns;
+use crate::moments::mean_and_error;
+use crate::summary::{collapse_time, columns};
 
 /// A statistic of a cell under a change.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -99,24 +100,13 @@ fn values(table: &Table, cell: usize, statistic: &str, tau: f64) -> BTreeMap<u64
     let rows = rows.get(&cell).into_iter().flatten().copied();
     let replica = table.numbers("replica");
     rows.filter_map(|row| {
-        let end = table.text("end", row)?;
-        let value = match (statistic, end) {
-            (_, "failed" | "underflow") => return None,
-            (LOG_TIME, "collapsed") => libm::log(table.numbers("collapse_time")[row].min(tau)),
-            (LOG_TIME, _) => libm::log(tau),
-            (other, _) => table.numbers(other)[row],
-        };
+        // Failed ones have none of either.
+        let collapsed = collapse_time(table, row)?;
+        let value =
+            if statistic == LOG_TIME { libm::log(collapsed.min(tau)) } else { table.numbers(statistic)[row] };
         value.is_finite().then_some((replica[row] as u64, value))
     })
     .collect()
-}
-
-fn mean_and_error(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    let values: Vec<f64> = values.collect();
-    let number = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / number;
-    let square = values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>();
-    (mean, libm::sqrt(square / (number - 1.0) / number))
 }
 
 /// For each change and statistic the cell that moved furthest, in standard errors.
@@ -152,14 +142,4 @@ pub fn aligned(shifts: &[Shift]) -> String {
     columns(&lines)
         + "# shift: the mean after the change minus the mean before, ± its standard error (paired by replica, but for other seeds); × error: over the mean's \
            standard error; of other seeds over the shift's own\n"
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn means_and_errors() {
-        assert_eq!(mean_and_error([1.0, 3.0].into_iter()), (2.0, 1.0));
-    }
 }

@@ -9,6 +9,7 @@ pub mod dataset;
 pub mod error;
 pub mod figure;
 pub mod means;
+pub mod moments;
 pub mod paired;
 pub mod report;
 pub mod summary;

@@ -32,7 +32,8 @@ pub fn observables(dataset: &Dataset) -> Result<Vec<String>, AnalysisError> {
     Ok(columns.iter().filter_map(|name| name.strip_suffix("_mean")).map(str::to_owned).collect())
 }
 
-fn is_by_replica(columns: &[String]) -> bool {
+/// Whether a row is a replica's, or the mean over all of a cell.
+pub(crate) fn is_by_replica(columns: &[String]) -> bool {
     columns.iter().any(|name| name == "replica")
 }
 

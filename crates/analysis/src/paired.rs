@@ -13,7 +13,8 @@ use crate::condition::Condition;
 use crate::dataset::Dataset;
 use crate::error::AnalysisError;
 use crate::figure::ticks::short;
-use crate::summary::draws_matrices;
+use crate::moments::mean_and_error;
+use crate::summary::{collapse_time, draws_matrices};
 
 /// Keys on which initial tokens depend.
 const SEEDED: [&str; 3] = ["n", "d", "initial"];
@@ -65,16 +66,11 @@ pub fn paired(dataset: &Dataset, condition: &Condition, key: &str) -> Result<Vec
     }
     let table =
         dataset.read("replicas", &["replica", "collapse_time", "end"], &|cell| condition.holds(cell))?;
-    let (replica, time, rows) = (table.numbers("replica"), table.numbers("collapse_time"), table.by_cell());
+    let (replica, rows) = (table.numbers("replica"), table.by_cell());
     // Of each replica when it collapsed; infinite if it was not seen to.
     let times = |cell: usize| -> BTreeMap<u64, f64> {
         let rows = rows.get(&cell).into_iter().flatten().copied();
-        rows.filter_map(|row| match table.text("end", row) {
-            Some("collapsed") => Some((replica[row] as u64, time[row])),
-            Some("horizon" | "stationary") => Some((replica[row] as u64, f64::INFINITY)),
-            _ => None,
-        })
-        .collect()
+        rows.filter_map(|row| Some((replica[row] as u64, collapse_time(&table, row)?))).collect()
     };
     let mut found = Vec::new();
     for (parameters, members) in families(dataset, &chosen, &axes, key) {
@@ -124,25 +120,18 @@ fn families(dataset: &Dataset, chosen: &[usize], axes: &[&str], key: &str) -> Ve
 }
 
 fn difference(values: &[(f64, f64)], tau: f64) -> Difference {
-    let number = values.len() as f64;
-    let moments = |values: &mut dyn Iterator<Item = f64>| {
-        let values: Vec<f64> = values.collect();
-        let mean = values.iter().sum::<f64>() / number;
-        let square = values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>();
-        (mean, square / (number - 1.0))
-    };
-    let (mean, variance) = moments(&mut values.iter().map(|(a, b)| b - a));
-    let apart =
-        moments(&mut values.iter().map(|(a, _)| *a)).1 + moments(&mut values.iter().map(|(_, b)| *b)).1;
+    let (difference, error) = mean_and_error(values.iter().map(|(a, b)| b - a));
+    let (first, second) =
+        (mean_and_error(values.iter().map(|(a, _)| *a)).1, mean_and_error(values.iter().map(|(_, b)| *b)).1);
     Difference {
         parameters: BTreeMap::new(),
         from: String::new(),
         to: String::new(),
         pairs: values.len() as u64,
         tau,
-        difference: mean,
-        error: libm::sqrt(variance / number),
-        unpaired_error: libm::sqrt(apart / number),
+        difference,
+        error,
+        unpaired_error: libm::hypot(first, second),
     }
 }
 

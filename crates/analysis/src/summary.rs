@@ -175,14 +175,19 @@ pub fn collapse_times(dataset: &Dataset, cells: &[usize]) -> Result<Vec<KaplanMe
 
 /// Collapse times, censored at the horizon.
 pub(crate) fn times(table: &Table, rows: &[usize], horizon: f64) -> Vec<(f64, bool)> {
-    let collapse = table.numbers("collapse_time");
     rows.iter()
-        .filter_map(|row| match table.text("end", *row) {
-            Some("collapsed") => Some((collapse[*row], true)),
-            Some("horizon" | "stationary") => Some((horizon, false)),
-            _ => None,
-        })
+        .filter_map(|row| collapse_time(table, *row))
+        .map(|t| if t.is_finite() { (t, true) } else { (horizon, false) })
         .collect()
+}
+
+/// When a replica collapsed, of rows with `collapse_time` and `end`: infinite if it was not seen to, or never will; None if it failed.
+pub(crate) fn collapse_time(table: &Table, row: usize) -> Option<f64> {
+    match table.text("end", row) {
+        Some("collapsed") => Some(table.numbers("collapse_time")[row]),
+        Some("horizon" | "stationary") => Some(f64::INFINITY),
+        _ => None,
+    }
 }
 
 /// Whether a cell's matrices are drawn: only then can replicas share them.

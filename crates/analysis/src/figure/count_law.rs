@@ -3,6 +3,7 @@
 
 use crate::dataset::Dataset;
 use crate::error::AnalysisError;
+use crate::moments::mean_and_error;
 
 use super::Choice;
 use super::choice::groups;
@@ -19,20 +20,13 @@ pub fn make(dataset: &Dataset, choice: &Choice) -> Result<Figure, AnalysisError>
         let (mut means, mut errors) = (Vec::new(), Vec::new());
         for cell in members {
             let root = libm::sqrt(dataset.cells[cell].number("beta"));
-            let values: Vec<f64> = rows
-                .get(&cell)
-                .into_iter()
-                .flatten()
-                .map(|row| counts[*row])
-                .filter(|count| !count.is_nan())
-                .collect();
-            if values.is_empty() {
+            let there = rows.get(&cell).into_iter().flatten().map(|row| counts[*row]);
+            let (mean, error) = mean_and_error(there.filter(|count| !count.is_nan()));
+            if mean.is_nan() {
                 continue;
             }
-            let number = values.len() as f64;
-            let mean = values.iter().sum::<f64>() / number;
-            let square = values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>();
-            let error = libm::sqrt(square / (number - 1.0).max(1.0) / number);
+            // Of a single replica it is not known.
+            let error = if error.is_nan() { 0.0 } else { error };
             means.push((root, mean));
             errors.push((root, mean - 2.0 * error, mean + 2.0 * error));
         }

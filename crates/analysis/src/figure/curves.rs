@@ -2,6 +2,7 @@
 
 use crate::dataset::Dataset;
 use crate::error::AnalysisError;
+use crate::means::is_by_replica;
 
 use super::Choice;
 use super::choice::describe;
@@ -19,7 +20,7 @@ pub fn over_time(
 ) -> Result<Figure, AnalysisError> {
     let cells = choice.few(dataset)?;
     let there = dataset.columns("series")?;
-    let by_replica = there.iter().any(|name| name == "replica");
+    let by_replica = is_by_replica(&there);
     let middle = if by_replica { observable.to_owned() } else { format!("{observable}_mean") };
     let quantiles = if by_replica || !band { Vec::new() } else { ends(&there, observable) };
     let mut columns = vec!["t", middle.as_str()];

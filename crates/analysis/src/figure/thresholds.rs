@@ -2,6 +2,7 @@
 
 use crate::dataset::Dataset;
 use crate::error::AnalysisError;
+use crate::means::{curves, observables};
 
 use super::Choice;
 use super::choice::describe;
@@ -11,16 +12,13 @@ use super::plot::{Axis, Figure, Layer, Panel};
 pub fn make(dataset: &Dataset, choice: &Choice) -> Result<Figure, AnalysisError> {
     let observable = choice.observable.as_deref().unwrap_or("clusters");
     let cells = choice.few(dataset)?;
-    let there = dataset.columns("series")?;
     let prefix = format!("{observable}_delta_");
-    // A row is a replica's, or the mean over all of a cell.
-    let suffix = if there.iter().any(|name| name == "replica") { "" } else { "_mean" };
-    let further = there.iter().filter_map(|name| {
-        let delta = name.strip_prefix(&prefix)?.strip_suffix(suffix)?.parse::<f64>().ok()?;
-        Some((delta, name.clone()))
+    let further = observables(dataset)?.into_iter().filter_map(|name| {
+        let delta = name.strip_prefix(&prefix)?.parse::<f64>().ok()?;
+        Some((delta, name))
     });
     let mut columns: Vec<(f64, String)> =
-        further.chain([(first_delta(&dataset.sweep), format!("{observable}{suffix}"))]).collect();
+        further.chain([(first_delta(&dataset.sweep), observable.to_owned())]).collect();
     columns.sort_by(|a, b| a.0.total_cmp(&b.0));
     if columns.len() < 2 {
         return Err(AnalysisError::Nothing(
@@ -28,22 +26,14 @@ pub fn make(dataset: &Dataset, choice: &Choice) -> Result<Figure, AnalysisError>
                 .to_owned(),
         ));
     }
-    let names: Vec<&str> = cells.iter().map(|cell| dataset.cells[*cell].name.as_str()).collect();
-    let mut wanted: Vec<&str> = columns.iter().map(|(_, name)| name.as_str()).collect();
-    wanted.push("t");
-    let table = dataset.read("series", &wanted, &|cell| names.contains(&cell.name.as_str()))?;
-    let (t, rows) = (table.numbers("t"), table.by_cell());
+    let names: Vec<String> = columns.iter().map(|(_, name)| name.clone()).collect();
     let mut layers = Vec::new();
-    for (colour, cell) in cells.iter().enumerate() {
-        let Some(rows) = rows.get(cell) else { continue };
-        let end = rows.iter().map(|row| t[*row]).fold(f64::NEG_INFINITY, f64::max);
-        let last: Vec<usize> = rows.iter().copied().filter(|row| t[*row] == end).collect();
-        let mean = |name: &str| {
-            let values: Vec<f64> =
-                last.iter().map(|row| table.numbers(name)[*row]).filter(|value| !value.is_nan()).collect();
-            values.iter().sum::<f64>() / values.len() as f64
-        };
-        let points: Vec<(f64, f64)> = columns.iter().map(|(delta, name)| (*delta, mean(name))).collect();
+    for (colour, (cell, curve)) in cells.iter().zip(curves(dataset, &cells, &names)?).enumerate() {
+        if curve.t.is_empty() {
+            continue;
+        }
+        let last = |name: &String| curve.means[name].last().copied().unwrap_or(f64::NAN);
+        let points: Vec<(f64, f64)> = columns.iter().map(|(delta, name)| (*delta, last(name))).collect();
         layers.push(Layer::line(points.clone(), None, colour));
         layers.push(Layer::Points { points, label: Some(describe(dataset, *cell, &cells)), colour });
     }
