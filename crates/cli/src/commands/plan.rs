@@ -157,7 +157,12 @@ fn describe(paper: &OnPaper, walltime: Option<Duration>) -> String {
         100.0 * forecast.tail
     );
     if let Some(walltime) = walltime {
-        text += &format!("  {} of {}\n", count(u64::from(forecast.links), "job"), show_duration(walltime));
+        let jobs = count(u64::from(forecast.links), "job");
+        text += &if forecast.finishes {
+            format!("  {jobs} of {}\n", show_duration(walltime))
+        } else {
+            format!("  jobs of {} are too short: it is not done after {jobs}\n", show_duration(walltime))
+        };
     }
     if plan.machine.ranks > 1 {
         text += &format!(
