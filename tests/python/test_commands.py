@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import subprocess
 
 import numpy as np
@@ -185,6 +186,24 @@ def test_replay_of_what_is_not_there(reference, tmp_path):
 def test_the_sweeps_that_ship_are_right():
     for path in sorted((REPOSITORY / "sweeps").glob("*.toml")):
         metasweep("plan", path)
+
+
+def test_a_plan_for_a_cluster(tmp_path):
+    """Links, efficiency and load by simulation; the head of a job script that sbatch could read; times that are too short are said."""
+    quickstart = REPOSITORY / "sweeps/quickstart.toml"
+    arguments = ("plan", quickstart, "--set", "replicas=200000", "--ranks", 4, "--threads", 2)
+    whole = json.loads(metasweep(*arguments, "--json").stdout)
+    paper = whole["forecast"]
+    assert paper["links"] == 1 and paper["finishes"] and 0.9 < paper["efficiency"] <= 1
+    assert whole["makespan"] == paper["makespan"] > whole["core_hours"] * 3600 / 8
+    assert paper["messages"] > 3 * whole["chunks"] and paper["lead_busy"] < 0.1
+    assert whole["metadata_operations_per_second"] > 0 and whole["queue_calls_per_hour"] > 0
+    assert re.fullmatch(r"(#SBATCH --[a-z-]+=[^ ]+\n)+", whole["sbatch"]) and "--ntasks=4\n" in whole["sbatch"]
+    third = f"{max(2, round(paper['makespan'] / 3))}s"
+    said = metasweep(*arguments, "--walltime", third).stdout
+    jobs = int(re.search(r"(\d+) jobs of", said).group(1))
+    assert 3 <= jobs <= 8, said
+    assert "are too short" in metasweep(*arguments, "--walltime", "1s").stdout
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("plan", "bad.toml"), ("nonsense",)])

@@ -106,7 +106,8 @@ pub fn forecast(compute: &[(f64, u32)], upkeep: &[f64], conditions: &Conditions)
         }
     }
     let threads = conditions.ranks as f64 * f64::from(conditions.threads);
-    all.efficiency = total / (all.makespan * threads).max(f64::MIN_POSITIVE);
+    let computed = total - seconds(&left) - upkeep.iter().sum::<f64>();
+    all.efficiency = computed / (all.makespan * threads).max(f64::MIN_POSITIVE);
     all.messages_per_second = all.messages as f64 / all.makespan.max(f64::MIN_POSITIVE);
     all.lead_busy = busy / all.makespan.max(f64::MIN_POSITIVE);
     all.tail /= (all.makespan * threads).max(f64::MIN_POSITIVE);
@@ -174,7 +175,7 @@ mod tests {
         assert!((long.makespan - 35.0).abs() < 1e-9 && (long.efficiency - 1.0).abs() < 1e-9, "{long:?}");
         // A second is kept for writing: nothing is left of it.
         let never = forecast_of(1.0);
-        assert_eq!((never.links, never.finishes), (1, false));
+        assert_eq!((never.links, never.finishes, never.efficiency), (1, false, 0.0));
     }
 
     #[test]
