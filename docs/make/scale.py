@@ -38,8 +38,8 @@ def seconds_a_message():
         return more / (3 * (200_000 / 8 - 200_000 / 800)), taken
 
 
-def forecast(sweep, replicas, ranks):
-    arguments = ("plan", REPOSITORY / sweep, "--set", f"replicas={replicas}", "--ranks", ranks, "--threads", 1, "--json")
+def forecast(sweep, replicas, ranks, *more):
+    arguments = ("plan", REPOSITORY / sweep, "--set", f"replicas={replicas}", "--ranks", ranks, "--threads", 1, "--json", *more)
     return json.loads(subprocess.run([binary(), *map(str, arguments)], capture_output=True, text=True, check=True).stdout)
 
 
@@ -71,13 +71,15 @@ def main():
         "| sweep | ranks | chunks | chunks a rank | hours | efficiency | lost at the end | messages a second | rank 0 busy | metadata operations a second |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
+    speeds = Path(tempfile.mkdtemp()) / "speeds.json"
+    speeds.write_text(json.dumps(forecast(SWEEPS[0], 1, 1)))
     for sweep in SWEEPS:
-        small = forecast(sweep, 1000, 1)
+        small = forecast(sweep, 1000, 1, "--calibration", speeds)
         for ranks in (10, 100, 1000, 10_000, 100_000):
             if ranks > most:
                 continue
             replicas = min(round(1000 * ranks / small["core_hours"]), 2**31 - 2)
-            plan = forecast(sweep, replicas, ranks)
+            plan = forecast(sweep, replicas, ranks, "--calibration", speeds)
             paper = plan["forecast"]
             lines.append(
                 f"| {Path(sweep).stem} | {ranks} | {plan['chunks']} | {plan['chunks'] / ranks:.0f} | {paper['makespan'] / 3600:.3f} | "

@@ -199,6 +199,12 @@ def test_a_plan_for_a_cluster(tmp_path):
     assert paper["messages"] > 3 * whole["chunks"] and paper["lead_busy"] < 0.1
     assert whole["metadata_operations_per_second"] > 0 and whole["queue_calls_per_hour"] > 0
     assert re.fullmatch(r"(#SBATCH --[a-z-]+=[^ ]+\n)+", whole["sbatch"]) and "--ntasks=4\n" in whole["sbatch"]
+    # The same speeds give the same plan, wherever it is made.
+    (tmp_path / "there.json").write_text(json.dumps(whole))
+    again = json.loads(metasweep(*arguments, "--json", "--calibration", tmp_path / "there.json").stdout)
+    assert again == whole
+    (tmp_path / "none.json").write_text("{}")
+    assert "holds no calibration" in metasweep(*arguments, "--calibration", tmp_path / "none.json", code=2).stderr
     third = f"{max(2, round(paper['makespan'] / 3))}s"
     said = metasweep(*arguments, "--walltime", third).stdout
     jobs = int(re.search(r"(\d+) jobs of", said).group(1))

@@ -59,7 +59,7 @@ pub struct Plan {
     /// As JSON on stdout.
     #[arg(long)]
     pub json: bool,
-    /// Speeds measured elsewhere, instead of two seconds of timing here.
+    /// Speeds measured elsewhere, instead of two seconds of timing here: what `plan --json` wrote there.
     #[arg(long, value_name = "FILE")]
     pub calibration: Option<PathBuf>,
 }

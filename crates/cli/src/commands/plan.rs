@@ -1,5 +1,6 @@
 //! `metasweep plan`: what a sweep will cost; runs no replica of it.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,7 +11,6 @@ use metasweep_cluster::work::sync_patience;
 use metasweep_dynamics::simd::Isa;
 use metasweep_sweep::calibration::Calibration;
 use metasweep_sweep::chunk::Chunk;
-use metasweep_sweep::cost::Costs;
 use metasweep_sweep::plan::{Machine, Plan as Expected, Table, chunks, plan};
 use metasweep_sweep::sweep::Sweep;
 use serde::Serialize;
@@ -35,17 +35,11 @@ pub fn run(options: &Plan) -> Result<ExitCode, Failure> {
     let sweep = sweep_file::read(&options.source)?.sweep;
     let calibration = match &options.calibration {
         None => Calibration::measure(isa, TIMING),
-        Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
-            serde_json::from_str(&text).map_err(|error| {
-                Failure::usage(format!("{} holds no calibration: {error}", path.display()))
-            })?
-        }
+        Some(path) => read(path)?,
     };
     let threads = options.threads.map_or_else(cores, |threads| threads as usize);
     let machine = Machine { ranks: options.ranks as usize, threads, chunk_replicas: None };
-    let expected = OnPaper::of(&sweep, &calibration.costs, machine, options.walltime);
+    let expected = OnPaper::of(&sweep, calibration, machine, options.walltime);
     if options.json {
         let text = serde_json::to_string_pretty(&expected).map_err(Failure::failed)?;
         print(&text)?;
@@ -68,12 +62,14 @@ struct OnPaper {
     queue_calls_per_hour: f64,
     /// The head of a job script.
     sbatch: String,
+    /// What it was reckoned with: `--calibration` reads it elsewhere.
+    calibration: Calibration,
 }
 
 impl OnPaper {
-    fn of(sweep: &Sweep, costs: &Costs, machine: Machine, walltime: Option<Duration>) -> Self {
-        let chunks = chunks(sweep, costs, machine);
-        let mut plan = plan(sweep, costs, machine, &chunks);
+    fn of(sweep: &Sweep, calibration: Calibration, machine: Machine, walltime: Option<Duration>) -> Self {
+        let chunks = chunks(sweep, &calibration.costs, machine);
+        let mut plan = plan(sweep, &calibration.costs, machine, &chunks);
         let class = |chunk: &Chunk| chunk.segments.first().map_or(0, |segment| segment.cell);
         let compute: Vec<(f64, u32)> = chunks.iter().map(|chunk| (chunk.cost, class(chunk))).collect();
         let seconds =
@@ -103,8 +99,24 @@ impl OnPaper {
             plan,
             forecast,
             sbatch,
+            calibration,
         }
     }
+}
+
+/// Speeds measured elsewhere: a calibration alone, or the whole `--json` of a plan that was made there.
+fn read(path: &Path) -> Result<Calibration, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
+    let mut value: serde_json::Value = serde_json::from_str(&text)
+        .map_err(|error| Failure::usage(format!("{} is no JSON: {error}", path.display())))?;
+    let inside = value.get_mut("calibration").map(serde_json::Value::take);
+    serde_json::from_value(inside.unwrap_or(value)).map_err(|error| {
+        Failure::usage(format!(
+            "{} holds no calibration ({error}): write one with `metasweep plan SWEEP.toml --json > FILE` where the sweep is to run",
+            path.display()
+        ))
+    })
 }
 
 fn sbatch(sweep: &Sweep, machine: Machine, walltime: Option<Duration>, makespan: f64) -> String {
