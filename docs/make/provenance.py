@@ -36,7 +36,7 @@ def team(processes: list[dict]) -> str:
 def runs(dataset: Dataset) -> list[dict]:
     """What the journal says of every run that worked on this dataset, the first one first."""
     records = [
-        json.loads(path.read_text(encoding="utf-8")) for path in dataset.folder.glob("journal/*-provenance.json")
+        json.loads(path.read_text(encoding="utf-8")) for path in dataset.folder.glob("journal/**/*-provenance.json")
     ]
     return sorted(records, key=lambda record: record["started"])
 

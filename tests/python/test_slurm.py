@@ -248,8 +248,12 @@ def test_slurmctld_is_killed_and_comes_back(tmp_path, site, expected):
     subprocess.run(["slurmctld", "-f", site["SLURM_CONF"]], env=environment(site), check=True, capture_output=True, timeout=30)
     until_complete(site, out)
     assert_same_files(out, expected)
-    until_idle(site)
-    assert ask(site, "sinfo", "-h", "-N", "-o", "%t").split() == ["idle", "idle"]
+    jobs = [job for line in records(out).splitlines() for job in json.loads(line).get("jobs", [])]
+    ours = lambda: [line for line in ask(site, "squeue", "-h", "-t", "running,completing", "-o", "%A").split() if line in jobs]
+    wait_until(lambda: not ours(), 40, 0.2, lambda: f"the end of the jobs\n{situation(site, out)}")
+    # Jobs of others, over before the kill, may have come back with the state that was saved last: nodes need not be idle.
+    for node in ask(site, "sinfo", "-h", "-N", "-o", "%t").split():
+        assert node in ("idle", "mix", "alloc"), situation(site, out)
 
 
 def test_an_array_of_four_one_of_them_killed(tmp_path, site, expected):

@@ -5,6 +5,8 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use metasweep_store::create_folder;
+use metasweep_store::layout::provenance_file;
 use serde::Serialize;
 
 use crate::messages::Present;
@@ -32,7 +34,10 @@ pub struct Process {
 /// The file.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Provenance {
-    /// The run.
+    /// The run, and this process's number in it.
+    #[serde(skip)]
+    run: (u64, u32),
+    /// The run, in sixteen hexadecimal digits.
     pub nonce: String,
     /// Version and engine.
     pub program: String,
@@ -51,10 +56,10 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    /// A run that begins now.
+    /// A run that begins now; of those without a lead this is number `process`.
     #[must_use]
-    pub fn begin(nonce: String, present: &[Present], threads: &[usize]) -> Self {
-        let process = |(rank, (who, &threads)): (usize, (&Present, &usize))| Process {
+    pub fn begin(nonce: u64, process: u32, present: &[Present], threads: &[usize]) -> Self {
+        let describe = |(rank, (who, &threads)): (usize, (&Present, &usize))| Process {
             rank,
             host: who.host.clone(),
             pid: who.pid,
@@ -64,9 +69,10 @@ impl Provenance {
             chunks_by_thread: Vec::new(),
         };
         Self {
-            nonce,
+            run: (nonce, process),
+            nonce: format!("{nonce:016x}"),
             program: present.first().map_or_else(String::new, |who| who.program.clone()),
-            processes: present.iter().zip(threads).enumerate().map(process).collect(),
+            processes: present.iter().zip(threads).enumerate().map(describe).collect(),
             started: unix_time(),
             ended: None,
             end: None,
@@ -95,7 +101,8 @@ impl Provenance {
     /// # Errors
     /// If the disk says no.
     pub fn write(&self, dir: &Path) -> Result<(), Failure> {
-        let path = dir.join("journal").join(format!("{}-provenance.json", self.nonce));
+        let path = provenance_file(dir, self.run.0, self.run.1);
+        create_folder(path.parent().unwrap_or(dir))?;
         let text = serde_json::to_string_pretty(self).map_err(|error| Failure::new(error.to_string()))?;
         Ok(metasweep_store::replace(&path, (text + "\n").as_bytes(), "provenance")?)
     }
@@ -113,10 +120,11 @@ mod tests {
     fn the_file_is_written_twice_and_readable_in_between() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("journal")).unwrap();
-        let mut provenance = Provenance::begin("0123abcd".to_owned(), &[], &[]);
+        let mut provenance = Provenance::begin(0x0123_abcd, 0, &[], &[]);
         provenance.write(dir.path()).unwrap();
         let read = || {
-            let text = std::fs::read_to_string(dir.path().join("journal/0123abcd-provenance.json")).unwrap();
+            let text =
+                std::fs::read_to_string(dir.path().join("journal/000000000123abcd-provenance.json")).unwrap();
             serde_json::from_str::<serde_json::Value>(&text).unwrap()
         };
         assert!(read()["end"].is_null());

@@ -169,7 +169,7 @@ pub(crate) fn lead(
         processes: team.ranks() as u32,
         checkpoint_every: outside.checkpoint_every,
     };
-    let mut provenance = Provenance::begin(format!("{:016x}", desk.nonce), &team.present, &seats);
+    let mut provenance = Provenance::begin(desk.nonce, 0, &team.present, &seats);
     provenance.write(&options.out)?;
     introduce(&mut team, options, &desk, &seats)?;
     let pool = match seats[0] {

@@ -158,7 +158,7 @@ impl<'a> Guest<'a> {
             checkpoint_every: None,
         };
         let simulation = Arc::new(Simulation::new(desk)?);
-        let provenance = Provenance::begin(format!("{nonce:016x}"), &team.present, &seats);
+        let provenance = Provenance::begin(nonce, share.index, &team.present, &seats);
         Ok(Self { options, share, provenance, threads, simulation, helping: false, computed: 0 })
     }
 

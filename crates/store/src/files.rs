@@ -5,11 +5,12 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::error::{Context, Result, StoreError};
 use crate::failpoint::reach;
+use crate::layout::is_place;
 
 /// How long what another process has just written may take to become visible here. NFS clients believe that a name
 /// is not there, or that a folder is as it was, for up to a minute (`acdirmax`).
@@ -129,4 +130,24 @@ pub fn names(path: &Path) -> Result<Vec<String>> {
     }
     names.sort();
     Ok(names)
+}
+
+/// The files below `folder` with this extension, sorted: those of a few processes lie in it, those of many in folders of their own.
+///
+/// # Errors
+/// If a folder cannot be read.
+pub fn files_of_processes(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+    let (mut files, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for name in names(&folder)? {
+            let path = folder.join(&name);
+            if path.extension().is_some_and(|found| found == extension) {
+                files.push(path);
+            } else if is_place(&name) {
+                folders.push(path);
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
 }

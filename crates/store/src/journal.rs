@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::encoding::{decode, encode};
 use crate::error::{Context, Result};
+use crate::files::files_of_processes;
 use crate::layout;
 use crate::receipt::Receipt;
 
@@ -107,18 +108,13 @@ fn record_at(bytes: &[u8]) -> Option<(Record, usize)> {
     Some((decode(payload)?, FIXED + length))
 }
 
-/// Reads every journal of a dataset, in the order of their names; with warnings for people.
+/// Reads every journal of a dataset, in the order of their paths; with warnings for people.
 ///
 /// # Errors
 /// If the folder or a file cannot be read.
 pub fn replay_all(dir: &Path) -> Result<(Vec<Replay>, Vec<String>)> {
-    let folder = layout::journal(dir);
     let (mut replays, mut warnings) = (Vec::new(), Vec::new());
-    for name in crate::files::names(&folder)? {
-        if Path::new(&name).extension().is_none_or(|extension| extension != "journal") {
-            continue;
-        }
-        let path = folder.join(&name);
+    for path in files_of_processes(&layout::journal(dir), "journal")? {
         let bytes = match fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             other => other.context("read", &path)?,

@@ -43,7 +43,7 @@ mod writer;
 pub use self::archive::{Archived, archive};
 pub use self::dataset::{Dataset, OpenMode, Opened, Progress};
 pub use self::error::{Result, StoreError};
-pub use self::files::replace;
+pub use self::files::{create_folder, files_of_processes, replace};
 pub use self::manifest::{FORMAT, Manifest, SCHEMA, State, sweep_of};
 pub use self::open::{fresh_nonce, prepare};
 pub use self::perform::{perform, read_checkpoint};

@@ -1,5 +1,6 @@
 //! Opening a dataset: what is in the folder decides whether it is created, resumed, extended, or refused.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use metasweep_sweep::sweep::Sweep;
@@ -7,7 +8,7 @@ use metasweep_sweep::sweep::Sweep;
 use crate::dataset::{Dataset, OpenMode, Opened};
 use crate::error::{Context, Result, StoreError};
 use crate::extend::{self, Extension};
-use crate::files::{create_folder, names, remove, remove_folder};
+use crate::files::{create_folder, files_of_processes, names, remove, remove_folder};
 use crate::import::import;
 use crate::journal::replay_all;
 use crate::layout::{self, Table};
@@ -102,13 +103,9 @@ impl Dataset {
     /// Staging files of earlier runs that nobody needs, and parts under temporary names.
     fn remove_leftovers(&mut self) -> Result<()> {
         let used = self.books.ledger.frames.files_in_use();
-        let used: Vec<PathBuf> = used.into_iter().map(|file| file.path(&self.dir)).collect();
-        let staging = layout::staging(&self.dir);
-        for name in names(&staging)? {
-            let path = staging.join(&name);
-            if Path::new(&name).extension().is_some_and(|extension| extension == "frames")
-                && !used.contains(&path)
-            {
+        let used: HashSet<PathBuf> = used.into_iter().map(|file| file.path(&self.dir)).collect();
+        for path in files_of_processes(&layout::staging(&self.dir), "frames")? {
+            if !used.contains(&path) {
                 remove(&path)?;
             }
         }

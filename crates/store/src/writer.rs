@@ -266,7 +266,7 @@ impl Writer {
     fn begin_frames(&self, number: u32) -> Result<OpenFrames> {
         let name = FrameFile { nonce: self.nonce, process: self.process, number };
         let path = name.path(&self.dir);
-        let file = create_new(&layout::staging(&self.dir), &path)?;
+        let file = create_new(&path)?;
         Ok(OpenFrames { name, path, file: Arc::new(file), length: 0, frames: 0 })
     }
 
@@ -276,7 +276,7 @@ impl Writer {
         let journal = if let Some(journal) = &inner.journal {
             Arc::clone(journal)
         } else {
-            let file = Arc::new(create_new(&layout::journal(&self.dir), &path)?);
+            let file = Arc::new(create_new(&path)?);
             let first = encode_record(&Record::Provenance(self.provenance()));
             (&*file).write_all(&first).context("write", &path)?;
             inner.journal.insert(file).clone()
@@ -314,7 +314,8 @@ fn rotate(inner: &mut Inner) -> Result<()> {
     Ok(())
 }
 
-fn create_new(folder: &Path, path: &Path) -> Result<File> {
+fn create_new(path: &Path) -> Result<File> {
+    let folder = path.parent().unwrap_or(Path::new("."));
     create_folder(folder)?;
     let file = OpenOptions::new().append(true).create_new(true).open(path).context("create", path)?;
     sync_folder(folder)?;

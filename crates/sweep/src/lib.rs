@@ -16,6 +16,7 @@ pub mod explain;
 mod expression;
 mod families;
 pub mod fitting;
+pub mod folders;
 mod frozen;
 mod grid;
 pub mod identity;

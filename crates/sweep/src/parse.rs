@@ -8,6 +8,7 @@ use crate::diagnostic::{Place, Problem, Problems, Source, SweepError, listed};
 use crate::document::{self, Entry, Kind, Raw, entry};
 use crate::families::Families;
 use crate::fitting;
+use crate::folders;
 use crate::grid::{self, Grid, Point};
 use crate::observe::{read_observe, read_output, unknown_key};
 use crate::overrides;
@@ -111,6 +112,7 @@ fn read(
     let mut sweep =
         Sweep { name, replicas, cells, grid_keys, observe, output, canonical: String::new(), inputs };
     sweep.canonical = canonical::text(&sweep);
+    folders::check(&sweep, entry(entries, "output"), problems);
     Some(sweep)
 }
 

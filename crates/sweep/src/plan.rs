@@ -45,6 +45,9 @@ pub struct Table {
     pub bytes: u64,
     /// Parquet files.
     pub files: u64,
+    /// Those of the partition that has most.
+    #[serde(skip)]
+    pub files_in_a_folder: u64,
 }
 
 /// What to expect of a sweep on a machine.
@@ -127,7 +130,7 @@ pub fn makespan(chunks: &[Chunk], workers: usize) -> f64 {
     last
 }
 
-fn tables(sweep: &Sweep) -> BTreeMap<String, Table> {
+pub(crate) fn tables(sweep: &Sweep) -> BTreeMap<String, Table> {
     let replicas = f64::from(sweep.replicas);
     let observe = &sweep.observe;
     let keys = sweep.grid_keys.len() as f64 + 1.0;
@@ -141,12 +144,18 @@ fn tables(sweep: &Sweep) -> BTreeMap<String, Table> {
     let mut add = |name: &str, rows: &dyn Fn(&Cell) -> f64, columns: f64, estimated: bool| {
         // A table of cells is never partitioned.
         let parts = if name == "cells" { &[][..] } else { &sweep.output.partition_by };
-        let (rows, files) = rows_and_files(sweep, parts, rows);
+        let (rows, files, files_in_a_folder) = rows_and_files(sweep, parts, rows);
         // Keys repeat from row to row and cost next to nothing.
         let bytes = rows * (columns * 8.0 * COMPRESSION + keys * 0.1);
         tables.insert(
             name.to_owned(),
-            Table { rows: rows as u64, estimated, bytes: bytes as u64 + 4000 * files, files },
+            Table {
+                rows: rows as u64,
+                estimated,
+                bytes: bytes as u64 + 4000 * files,
+                files,
+                files_in_a_folder,
+            },
         );
     };
     add("cells", &|_| 1.0, 36.0, false);
@@ -174,15 +183,16 @@ fn tables(sweep: &Sweep) -> BTreeMap<String, Table> {
     tables
 }
 
-/// Rows of a table, and its parts: each partition is cut by itself.
-fn rows_and_files(sweep: &Sweep, partition_by: &[String], rows: &dyn Fn(&Cell) -> f64) -> (f64, u64) {
+/// Rows of a table, its parts (each partition is cut by itself), and those of the largest partition.
+fn rows_and_files(sweep: &Sweep, partition_by: &[String], rows: &dyn Fn(&Cell) -> f64) -> (f64, u64, u64) {
     let mut partitions: BTreeMap<Vec<&str>, f64> = BTreeMap::new();
     for cell in &sweep.cells {
         let key = partition_by.iter().map(|key| cell.text(key)).collect();
         *partitions.entry(key).or_default() += rows(cell);
     }
     let files = |rows: &f64| (rows / sweep.output.rows_per_part as f64).ceil() as u64;
-    (partitions.values().sum(), partitions.values().map(files).sum())
+    let most = partitions.values().map(files).max().unwrap_or(0);
+    (partitions.values().sum(), partitions.values().map(files).sum(), most)
 }
 
 /// Bytes of one ensemble of a cell: what a thread needs to compute it and to watch it.

@@ -236,3 +236,20 @@ fn many_tokens_leave_no_lane_empty() {
     assert_eq!([1, 3, 8].map(|replicas| cost(3000, replicas)), [1.0, 3.0, 8.0]);
     assert_eq!([1, 3, 8].map(|replicas| cost(100, replicas)), [4.0, 4.0, 8.0]);
 }
+
+/// Folders of many entries are refused where they would come from: here 10 001 values of a key that partitions.
+#[test]
+fn too_many_partitions_are_refused() {
+    let text = |count: u32| {
+        let values: Vec<String> = (1..=count).map(|index| format!("\"diag({index}, 1)\"")).collect();
+        format!(
+            "name = \"x\"\nseed = 1\nreplicas = 1\n[[grid]]\nn = 2\nd = 2\nbeta = 1\nvalue = [{}]\n[time]\nhorizon = 1\n\
+             integrator = \"projected_euler\"\nstep = 0.1\nsample = {{ count = 2 }}\n[output]\npartition_by = [\"value\"]\n",
+            values.join(", ")
+        )
+    };
+    assert_eq!(parse(&text(10_000)).cells.len(), 10_000);
+    let refused =
+        Sweep::parse(&text(10_001), "test.toml", &[], &mut |_| unreachable!()).unwrap_err().to_string();
+    assert!(refused.contains("`value` has 10001 values, and each would be a folder"), "{refused}");
+}

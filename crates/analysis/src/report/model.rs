@@ -154,9 +154,16 @@ fn curve(cell: &Cell, keys: &[String]) -> Curves {
 
 /// The provenance records of the journal, the first one first.
 fn runs(dataset: &Dataset) -> Vec<serde_json::Value> {
-    let Ok(entries) = std::fs::read_dir(dataset.dir.join("journal")) else { return Vec::new() };
-    let mut runs: Vec<serde_json::Value> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
+    let (mut files, mut folders) = (Vec::new(), vec![dataset.dir.join("journal")]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            // Of many processes without a lead each has its record, in folders below.
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if is_folder { folders.push(entry.path()) } else { files.push(entry.path()) }
+        }
+    }
+    let mut runs: Vec<serde_json::Value> = files
+        .into_iter()
         .filter(|path| path.to_string_lossy().ends_with("-provenance.json"))
         .filter_map(|path| serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok())
         .collect();
