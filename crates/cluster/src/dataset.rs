@@ -9,7 +9,7 @@ use metasweep_dynamics::simd::{Isa, assert_ieee_mode};
 use metasweep_metastability::record::ReplicaRecord;
 use metasweep_store::failpoint::{Phase, phase, reach};
 use metasweep_store::{
-    CheckpointRef, Dataset, Job, Kind, Receipt, StoreError, Writer, perform, read_checkpoint,
+    CheckpointRef, Dataset, Job, Kind, Receipt, Scratch, StoreError, Writer, perform, read_checkpoint,
 };
 use metasweep_sweep::chunk::{self, Chunk, Cut, Segment};
 use metasweep_sweep::cost::Costs;
@@ -68,8 +68,10 @@ pub struct Desk {
     pub nonce: u64,
     /// This process's number.
     pub process: u32,
-    /// Of so many.
+    /// Of so many that write to the dataset.
     pub processes: u32,
+    /// Where it writes first, if not at once to the dataset.
+    pub scratch: Option<Scratch>,
     /// Test hook: every ensemble is checkpointed every so many steps, and goes on from what was stored.
     pub checkpoint_every: Option<u64>,
 }
@@ -90,6 +92,10 @@ impl Simulation {
         let isa = Isa::detect().map_err(|error| Failure { message: error.to_string(), exit_code: 2 })?;
         let writer = Writer::create(&desk.dir, &desk.sweep, desk.nonce, desk.process)
             .patient(sync_patience(desk.processes));
+        let writer = match &desk.scratch {
+            Some(scratch) => writer.through(scratch),
+            None => writer,
+        };
         Ok(Self { desk, writer, isa })
     }
 

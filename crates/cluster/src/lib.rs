@@ -26,6 +26,7 @@ pub mod share;
 pub mod signals;
 pub mod silence;
 pub mod slurm;
+mod stage;
 pub mod team;
 pub mod work;
 #[cfg(feature = "mpi")]

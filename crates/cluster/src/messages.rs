@@ -55,6 +55,8 @@ pub struct Hello {
     pub process: u32,
     /// How many write.
     pub processes: u32,
+    /// `--scratch`, and the process that is the courier of the member's node.
+    pub scratch: Option<(String, u32)>,
     /// Compute threads of this member.
     pub threads: u32,
     /// Test hook: checkpoint each ensemble every so many steps.

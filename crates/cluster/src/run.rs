@@ -19,6 +19,7 @@ use crate::provenance::Provenance;
 use crate::scheduler::Walltime;
 use crate::share::{self, Share};
 use crate::signals::Signals;
+use crate::stage::{self, Stage};
 use crate::team::Team;
 use crate::work::{Failure, Ledger, Tally};
 
@@ -49,6 +50,8 @@ pub struct RunOptions {
     pub walltime: Option<Duration>,
     /// This process is one of several that share the dataset without a lead.
     pub share: Option<Share>,
+    /// What is computed goes to this folder of the node's own disk first; `$NAME/…` for one that the environment names.
+    pub scratch: Option<String>,
     /// Compute failed replicas again. With the same engine they fail again, so this only says so.
     pub retry_failed: bool,
 }
@@ -161,17 +164,23 @@ pub(crate) fn lead(
         warnings.push("failed replicas were not repeated: the same engine computes the same bits".to_owned());
     }
     let seats = seats(&team.present, options.threads);
+    let couriers = stage::couriers(&team.present);
+    let nodes = stage::nodes(&couriers);
+    let nonce = dataset.nonce();
+    // Held until the members have been dismissed.
+    let stage = Stage::set_up(options.scratch.as_deref(), &options.out, nonce, (0, 0), nodes)?;
     let desk = Desk {
         dir: options.out.clone(),
         sweep: options.sweep.clone(),
-        nonce: dataset.nonce(),
+        nonce,
         process: 0,
-        processes: team.ranks() as u32,
+        processes: if options.scratch.is_some() { nodes } else { team.ranks() as u32 },
+        scratch: stage.scratch.clone(),
         checkpoint_every: outside.checkpoint_every,
     };
     let mut provenance = Provenance::begin(desk.nonce, 0, &team.present, &seats);
     provenance.write(&options.out)?;
-    introduce(&mut team, options, &desk, &seats)?;
+    introduce(&mut team, options, &desk, (&seats, &couriers))?;
     let pool = match seats[0] {
         0 => None,
         threads => Some(Pool::new(threads, Arc::new(Simulation::new(desk)?), check_thread)?),
@@ -230,7 +239,12 @@ fn seat(who: &Present) -> Seat<'_> {
 }
 
 /// Tells every member what the run is about.
-fn introduce(team: &mut Team, options: &RunOptions, desk: &Desk, seats: &[usize]) -> Result<(), Failure> {
+fn introduce(
+    team: &mut Team,
+    options: &RunOptions,
+    desk: &Desk,
+    (seats, couriers): (&[usize], &[u32]),
+) -> Result<(), Failure> {
     for (process, &threads) in seats.iter().enumerate().skip(1) {
         let inputs = options.sweep.inputs.iter();
         let hello = Hello {
@@ -242,6 +256,7 @@ fn introduce(team: &mut Team, options: &RunOptions, desk: &Desk, seats: &[usize]
             nonce: desk.nonce,
             process: process as u32,
             processes: desk.processes,
+            scratch: options.scratch.clone().map(|folder| (folder, couriers[process])),
             threads: threads as u32,
             checkpoint_every: desk.checkpoint_every,
         };
@@ -320,7 +335,12 @@ pub(crate) fn follow_lead(world: &mut crate::world::World, who: Present) -> Resu
             "this rank reads the sweep differently from rank 0: do both run the same program?",
         ));
     }
+    let (folder, courier) =
+        hello.scratch.clone().map_or((None, 0), |(folder, courier)| (Some(folder), courier));
+    let seat = (hello.process, courier);
+    let stage = Stage::set_up(folder.as_deref(), &hello.out, hello.nonce, seat, hello.processes)?;
     let desk = Desk {
+        scratch: stage.scratch.clone(),
         dir: hello.out.clone(),
         sweep: Arc::new(sweep),
         nonce: hello.nonce,

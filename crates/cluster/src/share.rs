@@ -23,13 +23,16 @@ use crate::progress::Progress;
 use crate::provenance::Provenance;
 use crate::run::{self, Outside, RunEnd, RunOptions, Summary};
 use crate::scheduler::Walltime;
+use crate::stage::Stage;
 use crate::team::Team;
 use crate::work::{Failure, Ledger, Tally, Todo};
 
 /// Between two looks at a dataset that another process seals.
 const LOOK: Duration = Duration::from_secs(1);
-/// Chunks that a helper takes for each thread before it looks again.
+/// Chunks that a helper takes for each thread before it looks again …
 const HELPING: usize = 2;
+/// … or more, if they are done in so many seconds: of very many shares the chunks are small.
+const HELPING_SECONDS: f64 = 2.0;
 
 /// Chunks, and replicas that were stopped in the middle.
 type Chosen = (Vec<Chunk>, Vec<CheckpointRef>);
@@ -139,6 +142,7 @@ struct Guest<'a> {
     provenance: Provenance,
     threads: usize,
     simulation: Arc<Simulation>,
+    _stage: Stage,
     /// Its own share is done.
     helping: bool,
     computed: u64,
@@ -149,7 +153,10 @@ impl<'a> Guest<'a> {
         let seats = run::seats(&team.present, options.threads);
         let threads = seats[0];
         let nonce = fresh_nonce()?;
+        let seat = (share.index, share.index);
+        let stage = Stage::set_up(options.scratch.as_deref(), &options.out, nonce, seat, share.of)?;
         let desk = Desk {
+            scratch: stage.scratch.clone(),
             dir: options.out.clone(),
             sweep: options.sweep.clone(),
             nonce,
@@ -159,7 +166,16 @@ impl<'a> Guest<'a> {
         };
         let simulation = Arc::new(Simulation::new(desk)?);
         let provenance = Provenance::begin(nonce, share.index, &team.present, &seats);
-        Ok(Self { options, share, provenance, threads, simulation, helping: false, computed: 0 })
+        Ok(Self {
+            options,
+            share,
+            provenance,
+            threads,
+            simulation,
+            _stage: stage,
+            helping: false,
+            computed: 0,
+        })
     }
 
     /// What to do next; None if nothing is missing.
@@ -241,8 +257,14 @@ fn choose(
     let total = chunks.len();
     if total > 0 {
         let first = index * few % total;
-        let chosen = chunks.into_iter().rev().cycle().skip(first).take(few.min(total)).collect();
-        return (chosen, Vec::new());
+        let mut seconds = 0.0;
+        let enough = |(taken, chunk): &(usize, Chunk)| {
+            let more = *taken < few || seconds < HELPING_SECONDS * threads as f64;
+            seconds += chunk.cost;
+            more
+        };
+        let others = chunks.into_iter().rev().cycle().skip(first).take(total).enumerate();
+        return (others.take_while(enough).map(|(_, chunk)| chunk).collect(), Vec::new());
     }
     let total = stopped.len().max(1);
     (Vec::new(), stopped.into_iter().cycle().skip(index % total).take(1).collect())
@@ -340,5 +362,9 @@ mod tests {
         assert_eq!(cells(&choose(share(0), true, 1, chunks(10), vec![])), [9, 8]);
         assert_eq!(cells(&choose(share(1), true, 1, chunks(10), vec![])), [7, 6]);
         assert_eq!(cells(&choose(share(2), true, 4, chunks(3), vec![])), [1, 0, 2]);
+        // Each takes 0.1 s: twenty are two seconds of one thread.
+        let mut small = chunks(50);
+        small.iter_mut().for_each(|chunk| chunk.cost = 0.1);
+        assert_eq!(choose(share(0), true, 1, small, vec![]).0.len(), 20);
     }
 }

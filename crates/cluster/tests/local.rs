@@ -49,6 +49,7 @@ fn options(out: PathBuf) -> RunOptions {
         walltime: None,
         retry_failed: false,
         share: None,
+        scratch: None,
     }
 }
 

@@ -246,8 +246,13 @@ impl Dataset {
         let (count, step) = (sweep.cells.len(), sweep.output.rows_per_part.max(1) as usize);
         let mut seals = Vec::new();
         for (part, from) in (0..).zip((0..count).step_by(step)) {
-            let mut file =
-                PartWriter::create(&tables, Table::Cells, "", part, schema(sweep, Table::Cells), ROW_GROUP)?;
+            let mut file = PartWriter::create(
+                &tables,
+                (Table::Cells, "", part),
+                schema(sweep, Table::Cells),
+                ROW_GROUP,
+                None,
+            )?;
             for batch in cells_batches(sweep, from..count.min(from + step), &failed) {
                 file.write(&batch)?;
             }

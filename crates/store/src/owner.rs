@@ -228,6 +228,16 @@ pub fn living(dir: &Path) -> Option<Record> {
     ((elsewhere || is_alive_here(&record, &ours)) && recently(&path)).then_some(record)
 }
 
+/// Whether the process of a record runs on this host.
+pub(crate) fn lives_here(record: &Record) -> bool {
+    is_alive_here(record, &Record::ours(0))
+}
+
+/// Whether it ran on this host, and does no more.
+pub(crate) fn is_dead_here(record: &Record) -> bool {
+    record.host == host() && !lives_here(record)
+}
+
 fn is_alive_here(record: &Record, ours: &Record) -> bool {
     record.host == ours.host && record.boot == ours.boot && start_time(record.pid) == Some(record.started)
 }

@@ -19,6 +19,7 @@ use crate::files::{create_folder, rename, sync_file, sync_folder};
 use crate::layout::{self, Table};
 use crate::receipt::SealRecord;
 use crate::row_hash::RowHasher;
+use crate::scratch::{Delivery, Scratch};
 
 /// Rows of a row group, where they are not wide.
 pub const ROW_GROUP: usize = 131_072;
@@ -96,23 +97,24 @@ pub struct PartWriter {
     part: u32,
     temporary: Temporary,
     path: PathBuf,
+    /// Put together on the node's own disk: then the temporary name that it gets in the dataset.
+    scratch: Option<(Scratch, PathBuf)>,
     writer: ArrowWriter<Hashing>,
     refusal: Refusal,
     rows: RowHasher,
 }
 
 impl PartWriter {
-    /// Starts the part below `tables` (the folder that holds the tables' folders).
+    /// Starts the part below `tables` (the folder that holds the tables' folders), or in `scratch` until it is whole.
     ///
     /// # Errors
     /// If the folder or file cannot be created.
     pub fn create(
         tables: &Path,
-        table: Table,
-        partition: &str,
-        part: u32,
+        (table, partition, part): (Table, &str, u32),
         schema: SchemaRef,
         row_group: usize,
+        scratch: Option<&Scratch>,
     ) -> Result<Self> {
         static UNIQUE: AtomicU64 = AtomicU64::new(0);
         let path = tables.join(layout::part(table, partition, part));
@@ -122,7 +124,14 @@ impl PartWriter {
         let unique = UNIQUE.fetch_add(1, Ordering::Relaxed);
         let name =
             format!(".part-{part:05}.parquet.{}-{}-{unique}.tmp", crate::owner::host(), std::process::id());
-        let temporary = folder.join(name);
+        let process = std::process::id();
+        let (temporary, scratch) = match scratch {
+            None => (folder.join(name), None),
+            Some(scratch) => {
+                let here = scratch.parts().join(format!("{process}-{unique}.part"));
+                (here, Some((scratch.clone(), folder.join(name))))
+            }
+        };
         reach("seal.write").context("write", &temporary)?;
         let file = File::create(&temporary).context("create", &temporary)?;
         let temporary = Temporary(temporary);
@@ -140,6 +149,7 @@ impl PartWriter {
             part,
             temporary,
             path,
+            scratch,
             writer,
             refusal,
             rows,
@@ -177,13 +187,20 @@ impl PartWriter {
         let (hash, bytes) = (sink.hasher.finalize().to_hex().to_string(), sink.bytes);
         let file = sink.file.into_inner().map_err(io::IntoInnerError::into_error);
         let file = file.context("write", &self.temporary.0)?;
-        sync_file(&file, &self.temporary.0, "seal.sync")?;
-        drop(file);
-        let renaming = phase(Phase::Rename);
-        reach("seal.rename").context("rename", &self.temporary.0)?;
-        rename(&self.temporary.0, &self.path)?;
-        sync_folder(self.path.parent().unwrap_or(Path::new(".")))?;
-        drop(renaming);
+        match self.scratch {
+            Some((scratch, temporary)) => {
+                drop(file);
+                scratch.deliver(&self.temporary.0, &Delivery { temporary, path: self.path })?;
+            }
+            None => {
+                sync_file(&file, &self.temporary.0, "seal.sync")?;
+                drop(file);
+                let _phase = phase(Phase::Rename);
+                reach("seal.rename").context("rename", &self.temporary.0)?;
+                rename(&self.temporary.0, &self.path)?;
+                sync_folder(self.path.parent().unwrap_or(Path::new(".")))?;
+            }
+        }
         Ok(SealRecord {
             table: self.table,
             partition: self.partition,

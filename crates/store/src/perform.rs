@@ -60,7 +60,9 @@ pub fn perform(
         Job::Seal { table, partition, part, extending, rows, sources } => {
             let _phase = phase(Phase::Seal);
             let tables = layout::tables(dir, *extending);
-            let mut file = begin(&tables, sweep, (*table, partition, *part))?;
+            let place = (*table, partition.as_str(), *part);
+            let (columns, rows_together) = (schema(sweep, *table), row_group(sweep, *table));
+            let mut file = PartWriter::create(&tables, place, columns, rows_together, writer.scratch())?;
             fill(dir, sweep, (*table, sources), &mut file, patience)?;
             file.expect(*rows)?;
             let seal = file.finish()?;
@@ -121,10 +123,6 @@ fn add_up(
         }
     }
     Ok(sums)
-}
-
-fn begin(tables: &Path, sweep: &Sweep, (table, partition, part): (Table, &str, u32)) -> Result<PartWriter> {
-    PartWriter::create(tables, table, partition, part, schema(sweep, table), row_group(sweep, table))
 }
 
 /// Rows of frames into a part, frame by frame, batch by batch.

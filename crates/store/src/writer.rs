@@ -1,14 +1,12 @@
-//! What a computing process writes: frames into its own staging files, receipts into its own journal.
+//! What a computing process writes: frames into staging files, receipts into a journal ([`crate::log`]).
 //!
 //! One `Writer` a process; its threads share it. A commit appends and returns at once; `fdatasync` follows at the latest
 //! after [`SYNC_COMMITS`] commits or [`SYNC_EVERY`], frames first, so that no durable receipt refers to
 //! a frame that is not. After a failed write or sync the writer refuses everything: what the disk did not confirm
 //! counts as lost, and is computed again by the next run.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use metasweep_metastability::record::ReplicaRecord;
@@ -19,37 +17,25 @@ use metasweep_sweep::sweep::Sweep;
 use crate::encoding::encode;
 use crate::error::{Context, Result, StoreError};
 use crate::failpoint::{Phase, phase, reach};
-use crate::files::{create_folder, sync_folder};
 use crate::frame::{FrameBuilder, SectionKind};
 use crate::journal::{Provenance, Record, encode_record};
 use crate::layout::{self, FrameFile};
+use crate::log::{Log, OwnLog};
 use crate::receipt::{Entry, FrameRef, Kind, Receipt, SealRecord};
 use crate::rows::{PendingEntry, pack};
+use crate::scratch::{NodeLog, Scratch};
 
 /// Commits after which a sync follows.
 pub const SYNC_COMMITS: u32 = 64;
 /// Time after which a sync follows.
 pub const SYNC_EVERY: Duration = Duration::from_secs(1);
-/// Bytes after which a new staging file is begun, so that space can be freed file by file.
-pub const ROTATE: u64 = 64 << 20;
 /// The process number under which rank 0 imports old rows.
 pub const IMPORTER: u32 = u32::MAX;
 
 struct Inner {
-    frames: Option<OpenFrames>,
-    next: u32,
-    journal: Option<Arc<File>>,
-    closed: Vec<(FrameFile, u32)>,
+    log: Log,
     unsynced: u32,
     last_sync: Instant,
-}
-
-struct OpenFrames {
-    name: FrameFile,
-    path: PathBuf,
-    file: Arc<File>,
-    length: u64,
-    frames: u32,
 }
 
 /// A computing process's way into a dataset. Files are created with the first commit.
@@ -59,6 +45,7 @@ pub struct Writer {
     nonce: u64,
     process: u32,
     sync_every: Duration,
+    scratch: Option<Scratch>,
     inner: Mutex<Inner>,
     /// Held while data are made durable.
     syncing: Mutex<()>,
@@ -70,20 +57,15 @@ impl Writer {
     /// A writer for process `process` (its rank) of the run `nonce` of this sweep.
     #[must_use]
     pub fn create(dir: &Path, sweep: &Sweep, nonce: u64, process: u32) -> Self {
-        let inner = Inner {
-            frames: None,
-            next: 0,
-            journal: None,
-            closed: vec![],
-            unsynced: 0,
-            last_sync: Instant::now(),
-        };
+        let log = Log::Own(OwnLog::new(dir, nonce, process));
+        let inner = Inner { log, unsynced: 0, last_sync: Instant::now() };
         Writer {
             dir: dir.to_owned(),
             identity: crate::manifest::identity(sweep),
             nonce,
             process,
             sync_every: SYNC_EVERY,
+            scratch: None,
             inner: Mutex::new(inner),
             syncing: Mutex::new(()),
             failed: OnceLock::new(),
@@ -94,6 +76,19 @@ impl Writer {
     #[must_use]
     pub fn patient(self, sync_every: Duration) -> Writer {
         Writer { sync_every: sync_every.max(SYNC_EVERY), ..self }
+    }
+
+    /// Writes to the node's own disk; the node's [`crate::Courier`] takes it to the dataset.
+    #[must_use]
+    pub fn through(self, scratch: &Scratch) -> Writer {
+        let log = Log::Node(NodeLog::new(scratch, self.nonce));
+        let inner = Mutex::new(Inner { log, unsynced: 0, last_sync: Instant::now() });
+        Writer { inner, scratch: Some(scratch.clone()), ..self }
+    }
+
+    /// Where parts are put together, if not in the dataset.
+    pub(crate) fn scratch(&self) -> Option<&Scratch> {
+        self.scratch.as_ref()
     }
 
     /// Commits a chunk: `records` of all its segments, one after the other; `cost` in seconds of one core.
@@ -120,27 +115,22 @@ impl Writer {
 
     pub(crate) fn commit_entries(
         &self,
-        frames: Vec<PendingEntry>,
+        mut frames: Vec<PendingEntry>,
         cost: f64,
         kind: fn(Vec<Entry>) -> Kind,
     ) -> Result<Receipt> {
-        let mut inner = self.lock()?;
-        let outcome = self
-            .append_entries(&mut inner, frames)
-            .and_then(|entries| self.append_record(&mut inner, cost, kind(entries)));
-        drop(inner);
-        let receipt = self.poison_on_error(outcome)?;
+        let bytes: Vec<Vec<u8>> = frames.iter_mut().map(|frame| std::mem::take(&mut frame.bytes)).collect();
+        let receipt = self.append(&bytes, cost, |places| {
+            kind(
+                frames
+                    .into_iter()
+                    .zip(places)
+                    .map(|(frame, &(file, offset))| frame.at(file, offset))
+                    .collect(),
+            )
+        })?;
         self.maintain()?;
         Ok(receipt)
-    }
-
-    fn append_entries(&self, inner: &mut Inner, frames: Vec<PendingEntry>) -> Result<Vec<Entry>> {
-        let mut entries = Vec::new();
-        for frame in frames {
-            let (file, offset) = self.append_frame(inner, &frame.bytes, "frame.write")?;
-            entries.push(frame.at(file, offset));
-        }
-        Ok(entries)
     }
 
     /// Stores replicas that were stopped in the middle; durable when this returns.
@@ -168,20 +158,36 @@ impl Writer {
     ) -> Result<Receipt> {
         let _phase = phase(Phase::Frame);
         let (bytes, reference) = frame.finish();
-        let mut inner = self.lock()?;
-        let outcome = self.append_frame(&mut inner, &bytes, "frame.write").and_then(|(file, offset)| {
-            self.append_record(&mut inner, started.elapsed().as_secs_f64(), kind(reference(file, offset)))
-        });
-        drop(inner);
-        self.poison_on_error(outcome)
+        self.append(&[bytes], started.elapsed().as_secs_f64(), |places| {
+            let (file, offset) = places[0];
+            kind(reference(file, offset))
+        })
     }
 
     pub(crate) fn commit_seal(&self, seal: SealRecord, started: Instant) -> Result<Receipt> {
         reach("seal.record").context("write", &layout::journal(&self.dir))?;
-        let mut inner = self.lock()?;
-        let outcome = self.append_record(&mut inner, started.elapsed().as_secs_f64(), Kind::Seal(seal));
-        drop(inner);
         // Durable with the next sync: until then the receipt may not be passed on.
+        self.append(&[], started.elapsed().as_secs_f64(), |_| Kind::Seal(seal))
+    }
+
+    /// Frames, then the record of what was done with them.
+    fn append(
+        &self,
+        frames: &[Vec<u8>],
+        cost: f64,
+        kind: impl FnOnce(&[(FrameFile, u64)]) -> Kind,
+    ) -> Result<Receipt> {
+        let mut inner = self.lock()?;
+        let process = self.process;
+        let first = || encode_record(&Record::Provenance(self.provenance()));
+        let outcome = inner.log.append(frames, &first, |places, closed| Receipt {
+            process,
+            cost,
+            closed,
+            kind: kind(places),
+        });
+        inner.unsynced += 1;
+        drop(inner);
         self.poison_on_error(outcome)
     }
 
@@ -190,6 +196,10 @@ impl Writer {
     /// # Errors
     /// If the disk does not confirm.
     pub fn maintain(&self) -> Result<()> {
+        if self.scratch.is_some() {
+            // The courier sees to it.
+            return Ok(());
+        }
         let inner = self.lock()?;
         let due = inner.unsynced >= SYNC_COMMITS
             || (inner.unsynced > 0 && inner.last_sync.elapsed() >= self.sync_every);
@@ -209,22 +219,12 @@ impl Writer {
         if inner.unsynced == 0 {
             return Ok(());
         }
-        let frames = inner.frames.as_ref().map(|frames| (Arc::clone(&frames.file), frames.path.clone()));
-        let journal = inner.journal.clone();
+        let written = inner.log.written();
         inner.unsynced = 0;
         inner.last_sync = Instant::now();
         // Other threads go on committing meanwhile.
         drop(inner);
-        let outcome = (|| {
-            if let Some((file, path)) = frames {
-                fdatasync(&file, &path, "frame.sync")?;
-            }
-            match journal {
-                Some(file) => fdatasync(&file, &self.journal_path(), "journal.sync"),
-                None => Ok(()),
-            }
-        })();
-        self.poison_on_error(outcome)
+        self.poison_on_error(written.sync())
     }
 
     fn lock(&self) -> Result<MutexGuard<'_, Inner>> {
@@ -242,54 +242,6 @@ impl Writer {
         outcome
     }
 
-    fn journal_path(&self) -> PathBuf {
-        layout::journal_file(&self.dir, self.nonce, self.process)
-    }
-
-    fn append_frame(&self, inner: &mut Inner, bytes: &[u8], failpoint: &str) -> Result<(FrameFile, u64)> {
-        if inner.frames.as_ref().is_some_and(|frames| frames.length >= ROTATE) {
-            rotate(inner)?;
-        }
-        if inner.frames.is_none() {
-            inner.frames = Some(self.begin_frames(inner.next)?);
-            inner.next += 1;
-        }
-        let Some(frames) = &mut inner.frames else { unreachable!("a staging file was just opened") };
-        reach(failpoint).context("write", &frames.path)?;
-        (&*frames.file).write_all(bytes).context("write", &frames.path)?;
-        let offset = frames.length;
-        frames.length += bytes.len() as u64;
-        frames.frames += 1;
-        Ok((frames.name, offset))
-    }
-
-    fn begin_frames(&self, number: u32) -> Result<OpenFrames> {
-        let name = FrameFile { nonce: self.nonce, process: self.process, number };
-        let path = name.path(&self.dir);
-        let file = create_new(&path)?;
-        Ok(OpenFrames { name, path, file: Arc::new(file), length: 0, frames: 0 })
-    }
-
-    fn append_record(&self, inner: &mut Inner, cost: f64, kind: Kind) -> Result<Receipt> {
-        let _phase = phase(Phase::Journal);
-        let path = self.journal_path();
-        let journal = if let Some(journal) = &inner.journal {
-            Arc::clone(journal)
-        } else {
-            let file = Arc::new(create_new(&path)?);
-            let first = encode_record(&Record::Provenance(self.provenance()));
-            (&*file).write_all(&first).context("write", &path)?;
-            inner.journal.insert(file).clone()
-        };
-        let closed = std::mem::take(&mut inner.closed);
-        let receipt = Receipt { process: self.process, cost, closed, kind };
-        let record = encode_record(&Record::Receipt(receipt.clone()));
-        reach("journal.write").context("write", &path)?;
-        (&*journal).write_all(&record).context("write", &path)?;
-        inner.unsynced += 1;
-        Ok(receipt)
-    }
-
     fn provenance(&self) -> Provenance {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         Provenance {
@@ -303,27 +255,4 @@ impl Writer {
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
-}
-
-/// The file that is left must be durable before receipts that come after it are.
-fn rotate(inner: &mut Inner) -> Result<()> {
-    if let Some(full) = inner.frames.take() {
-        fdatasync(&full.file, &full.path, "frame.sync")?;
-        inner.closed.push((full.name, full.frames));
-    }
-    Ok(())
-}
-
-fn create_new(path: &Path) -> Result<File> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    create_folder(folder)?;
-    let file = OpenOptions::new().append(true).create_new(true).open(path).context("create", path)?;
-    sync_folder(folder)?;
-    Ok(file)
-}
-
-fn fdatasync(file: &File, path: &Path, failpoint: &str) -> Result<()> {
-    reach(failpoint)
-        .and_then(|()| file.sync_data())
-        .map_err(|source| StoreError::Sync { path: path.to_owned(), source })
 }

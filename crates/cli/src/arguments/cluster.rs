@@ -62,6 +62,9 @@ pub struct Submit {
     /// The sweep is a superset of what DIR holds.
     #[arg(long, conflicts_with = "array")]
     pub extend: bool,
+    /// A folder on each node's own disk, for what is computed there; `'$NAME'` is what that variable says on the node.
+    #[arg(long, value_name = "DIR")]
+    pub scratch: Option<String>,
     /// Print the script; write and submit nothing.
     #[arg(long)]
     pub dry_run: bool,

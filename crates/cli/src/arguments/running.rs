@@ -34,6 +34,10 @@ pub struct Run {
     /// Run here even on a login node.
     #[arg(long)]
     pub here: bool,
+    /// A folder on the node's own disk: what is computed goes there first, and one process a node takes it to the dataset. `'$NAME'` is what that
+    /// variable says on each node.
+    #[arg(long, value_name = "DIR")]
+    pub scratch: Option<String>,
     /// Replicas of a chunk (changes no byte of the dataset).
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub chunk_replicas: Option<u32>,

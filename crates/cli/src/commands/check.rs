@@ -80,6 +80,7 @@ fn compute(source: &SweepSource, change: &Change, dir: &Path, asked: &Check) -> 
         here: asked.here,
         chunk_replicas: None,
         share: None,
+        scratch: None,
     };
     run::run(&options, Verbosity::Quiet)
 }

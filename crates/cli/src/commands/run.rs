@@ -78,6 +78,7 @@ fn lead(team: Team, options: &Run, share: Option<Share>, verbosity: Verbosity) -
         chunk_replicas: options.chunk_replicas,
         walltime: options.walltime.or_else(time_left),
         share,
+        scratch: options.scratch.clone(),
         retry_failed: options.retry_failed,
     };
     check_memory(&sweep)?;

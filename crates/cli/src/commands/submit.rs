@@ -134,6 +134,9 @@ fn arguments(options: &Submit) -> Vec<String> {
     if options.extend {
         arguments.push("--extend".to_owned());
     }
+    if let Some(scratch) = &options.scratch {
+        arguments.extend(["--scratch".to_owned(), scratch.clone()]);
+    }
     arguments
 }
 

@@ -218,7 +218,7 @@ pub fn open(dir: &Path, sweep: &Sweep, mode: OpenMode) -> Result<Box<Dataset>> {
     }
 }
 
-fn cut(missing: Vec<Segment>, chunk: u32) -> Vec<Vec<Segment>> {
+pub fn cut(missing: Vec<Segment>, chunk: u32) -> Vec<Vec<Segment>> {
     let mut chunks = Vec::new();
     for segment in missing {
         let step = if chunk == 0 { u32::MAX } else { chunk };
