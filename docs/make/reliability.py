@@ -35,7 +35,7 @@ SWEEPS = {
 }
 # Where a run is killed on purpose, in whichever rank comes there first, and how often it is passed before.
 PLACES = ["aggregate", "frame.write", "frame.sync", "journal.write", "journal.sync", "seal.write", "seal.sync", "seal.rename", "seal.record",
-          "manifest.write", "manifest.rename", "owner.link", "frames.remove", "finish.cells", "finish.manifest", "finish.staging"]  # fmt: skip
+          "manifest.write", "manifest.rename", "owner.link", "frames.remove", "scratch.frames", "scratch.journal", "scratch.part", "finish.cells", "finish.manifest", "finish.staging"]  # fmt: skip
 
 
 def unique(out):
@@ -102,9 +102,10 @@ def page(random_kills, armed, rows, seed, took):
         "Each series starts a sweep in an empty folder and lets one thing happen at a random instant of its work; what is left is "
         "copied, the copy is run to its end without disturbance, and every data file of it is compared, byte for byte, with those "
         "of a run that nothing happened to. Then the same command goes on in the folder itself, up to four times in a row. "
-        "Three ranks under `mpirun`, or one process with two threads.",
+        "Three ranks under `mpirun` (in every second series with `--scratch`), or one process with two threads.",
         "",
         f"**{kills} of {starts} starts were ended** (the others were over before), over {len(random_kills)} sweeps. "
+        f"{sum(tally.through_scratch for tally in random_kills.values())} of them in series with `--scratch`. "
         "Lost rows: 0. Rows twice: 0. Files that differed: 0. The program ends at the first one, without writing this page.",
         "",
         "## By sweep",

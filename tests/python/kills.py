@@ -39,8 +39,9 @@ def local_command(sweep, out):
     return [binary(), "run", *map(str, sweep), "--out", str(out), "--threads", "2"]
 
 
-def ranks_command(sweep, out, ranks=3):
-    return mpi_command(ranks, "run", *sweep, "--out", out, "--threads", "1")
+def ranks_command(sweep, out, ranks=3, scratch=None):
+    more = ("--scratch", scratch) if scratch else ()
+    return mpi_command(ranks, "run", *sweep, *more, "--out", out, "--threads", "1")
 
 
 def start(command, trace, extra=None):
@@ -84,6 +85,7 @@ class Tally:
 
     kills: int = 0
     starts: int = 0
+    through_scratch: int = 0
     sweeps: int = 0
     happened: dict = field(default_factory=dict)
     phases: dict = field(default_factory=dict)
@@ -116,11 +118,11 @@ def happen(generator, what, process, ranks):
         kill(process.pid)
 
 
-def once(generator, sweep, out, trace, duration, tally, extra=None):
+def once(generator, sweep, out, trace, duration, tally, extra=None, scratch=None):
     """One start and one happening at a random instant of the work; False if the run was over before."""
     what = generator.choices(list(HAPPENINGS), HAPPENINGS.values())[0]
     without = what.endswith("without MPI")
-    process = start(local_command(sweep, out) if without else ranks_command(sweep, out), trace, extra)
+    process = start(local_command(sweep, out) if without else ranks_command(sweep, out, scratch=scratch), trace, extra)
     tally.starts += 1
     wait_for_work(process, trace)
     # Rather early than late: a resumed run has less to do.
@@ -147,10 +149,13 @@ def once(generator, sweep, out, trace, duration, tally, extra=None):
 def series(generator, sweep, reference, folder, duration, tally, most=4, extra=None):
     """Up to `most` kills in a row on one folder; after each of them a copy is run to its end and is the reference, at last the folder itself."""
     out, finished = folder / f"out{tally.sweeps}", folder / f"finished{tally.sweeps}"
+    # Every second series, and those that die in the courier, write to a disk of the node first.
+    scratch = folder / "scratch" if tally.sweeps % 2 or "scratch" in str(extra) else None
     tally.sweeps += 1
     for _ in range(most):
-        if not once(generator, sweep, out, folder / f"trace{tally.sweeps}", duration, tally, extra):
+        if not once(generator, sweep, out, folder / f"trace{tally.sweeps}", duration, tally, extra, scratch):
             break
+        tally.through_scratch += scratch is not None
         if out.exists():
             shutil.copytree(out, finished)
             metasweep(*local_command(sweep, finished)[1:])

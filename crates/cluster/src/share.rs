@@ -154,7 +154,8 @@ impl<'a> Guest<'a> {
         let threads = seats[0];
         let nonce = fresh_nonce()?;
         let seat = (share.index, share.index);
-        let stage = Stage::set_up(options.scratch.as_deref(), &options.out, nonce, seat, share.of)?;
+        // Each courier serves one process, which does not ask too often.
+        let stage = Stage::set_up(options.scratch.as_deref(), &options.out, nonce, seat, 1)?;
         let desk = Desk {
             scratch: stage.scratch.clone(),
             dir: options.out.clone(),
