@@ -4,6 +4,7 @@
 //! are worker 0 of the scheduler, member i is worker i. It sleeps whenever there is nothing to do: on the channel of
 //! its own threads, for at most as long as a message of a member or a signal may wait.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use crate::abort;
@@ -14,6 +15,7 @@ use crate::progress::{Phase, Progress};
 use crate::scheduler::{Scheduler, Walltime, Worker};
 use crate::signals::Signals;
 use crate::silence::Silence;
+use crate::tail::Tail;
 use crate::work::{Ending, Failure, Ledger, Todo, Work};
 
 /// How long a signal may wait to be noticed when nobody else can call.
@@ -86,6 +88,8 @@ pub struct Lead<'a, W: Work, L, P> {
     shown: Option<Instant>,
     done_before: u64,
     silence: Silence,
+    tail: Tail,
+    lost: Option<&'a Cell<f64>>,
 }
 
 impl<'a, W, L, P> Lead<'a, W, L, P>
@@ -106,10 +110,9 @@ where
     ) -> Self {
         let mut scheduler = Scheduler::new(walltime);
         let own = Crew { threads: pool.as_ref().map_or(0, |pool| pool.threads() as u32) };
-        let mut threads = 0;
+        let threads: Vec<u32> = std::iter::once(&own).chain(crews).map(|crew| crew.threads).collect();
         for crew in std::iter::once(&own).chain(crews) {
             scheduler.add_worker(crew.threads, crew.upkeep_limit());
-            threads += crew.threads as usize;
         }
         let done_before = ledger.tally().replicas_done;
         Self {
@@ -120,7 +123,7 @@ where
             signals,
             walltime,
             started,
-            threads,
+            threads: threads.iter().map(|threads| *threads as usize).sum(),
             owed: 0,
             taken_down: 0,
             synced: started,
@@ -130,6 +133,8 @@ where
             shown: None,
             done_before,
             silence: Silence::new(1 + crews.len()),
+            tail: Tail::new(threads),
+            lost: None,
         }
     }
 
@@ -137,6 +142,13 @@ where
     #[must_use]
     pub fn calling(mut self, names: Vec<String>) -> Self {
         self.silence.call(names);
+        self
+    }
+
+    /// At the end the thread seconds go there that were lost since every thread had work for the last time.
+    #[must_use]
+    pub fn noting_loss(mut self, lost: &'a Cell<f64>) -> Self {
+        self.lost = Some(lost);
         self
     }
 
@@ -158,6 +170,7 @@ where
             self.look_around();
             self.show(show);
             if let Some(result) = self.result() {
+                self.lost.inspect(|place| place.set(self.tail.lost()));
                 return result;
             }
         }
@@ -216,6 +229,7 @@ where
         while let Some(assignment) = self.scheduler.assign(now) {
             let (ticket, task) = (assignment.ticket, assignment.task);
             self.silence.heard(assignment.worker, now);
+            self.tail.given(assignment.worker, now);
             match (assignment.worker, &mut self.pool) {
                 (0, Some(pool)) => pool.submit(ticket, task),
                 (member, _) => self.peers.send(member, &Down::Assign { ticket, task })?,
@@ -265,7 +279,9 @@ where
     }
 
     fn ended(&mut self, worker: Worker, ended: Ended) -> Result<(), Failure> {
-        self.silence.heard(worker, self.now());
+        let now = self.now();
+        self.silence.heard(worker, now);
+        self.tail.ended(worker, now);
         self.owed += i64::from(ended.receipts);
         let known = match ended.ending {
             Ending::Complete => self.scheduler.finished(worker, ended.ticket, ended.seconds),

@@ -27,6 +27,7 @@ pub mod signals;
 pub mod silence;
 pub mod slurm;
 mod stage;
+pub mod tail;
 pub mod team;
 pub mod work;
 #[cfg(feature = "mpi")]

@@ -53,6 +53,8 @@ pub struct Provenance {
     pub wall_seconds: Option<f64>,
     /// CPU time of all processes in seconds.
     pub cpu_seconds: Option<f64>,
+    /// Seconds of all threads together without work, from the last instant at which every thread had some to the last task's end.
+    pub idle_at_the_end: Option<f64>,
 }
 
 impl Provenance {
@@ -78,6 +80,7 @@ impl Provenance {
             end: None,
             wall_seconds: None,
             cpu_seconds: None,
+            idle_at_the_end: None,
         }
     }
 

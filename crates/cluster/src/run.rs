@@ -1,5 +1,6 @@
 //! One run, from the sweep to the end of the process: opens the dataset, introduces it to the members, leads, finishes.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -194,9 +195,11 @@ pub(crate) fn lead(
     let started = team.started;
     let lead = Lead::new(pool, &crews, &mut books, &mut team.links, &outside.signals, walltime, started);
     let called = team.present.iter().enumerate().map(|(rank, who)| format!("rank {rank} on {}", who.host));
-    let lead = lead.calling(called.collect());
+    let lost = Cell::new(0.0);
+    let lead = lead.calling(called.collect()).noting_loss(&lost);
     let finish = lead.run(show);
     let tally = books.tally();
+    provenance.idle_at_the_end = Some(lost.get());
     provenance.count_chunks(|rank, threads| books.chunks_by_thread(rank, threads));
     let finish = finish.and_then(|finish| {
         if finish == Finish::Complete {
