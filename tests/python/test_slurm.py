@@ -256,6 +256,15 @@ def test_slurmctld_is_killed_and_comes_back(tmp_path, site, expected):
         assert node in ("idle", "mix", "alloc"), situation(site, out)
 
 
+def test_through_a_disk_of_the_node(tmp_path, site, expected):
+    """Named by the job's environment, not by the shell that submits."""
+    out, disk = tmp_path / "out", tmp_path / "a disk"
+    submit(site, out, "--scratch", "$LOCAL_DISK/here", LOCAL_DISK=disk)
+    until_complete(site, out)
+    assert_same_files(out, expected)
+    wait_until(lambda: not list((disk / "here").iterdir()), 30, 0.3, "the end of what lay there")
+
+
 def test_an_array_of_four_one_of_them_killed(tmp_path, site, expected):
     out = tmp_path / "out"
     submit(site, out, "--array", 4, "--threads", 1, "--chain", "none", form="array")

@@ -365,7 +365,9 @@ mod tests {
         assert_eq!(cells(&choose(share(2), true, 4, chunks(3), vec![])), [1, 0, 2]);
         // Each takes 0.1 s: twenty are two seconds of one thread.
         let mut small = chunks(50);
-        small.iter_mut().for_each(|chunk| chunk.cost = 0.1);
+        for chunk in &mut small {
+            chunk.cost = 0.1;
+        }
         assert_eq!(choose(share(0), true, 1, small, vec![]).0.len(), 20);
     }
 }

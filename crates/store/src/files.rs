@@ -50,6 +50,9 @@ pub fn sync_folder(path: &Path) -> Result<()> {
 }
 
 /// Creates a folder and those above it, durably.
+///
+/// # Errors
+/// If the disk refuses.
 pub fn create_folder(path: &Path) -> Result<()> {
     if path.is_dir() {
         return Ok(());

@@ -187,19 +187,16 @@ impl PartWriter {
         let (hash, bytes) = (sink.hasher.finalize().to_hex().to_string(), sink.bytes);
         let file = sink.file.into_inner().map_err(io::IntoInnerError::into_error);
         let file = file.context("write", &self.temporary.0)?;
-        match self.scratch {
-            Some((scratch, temporary)) => {
-                drop(file);
-                scratch.deliver(&self.temporary.0, &Delivery { temporary, path: self.path })?;
-            }
-            None => {
-                sync_file(&file, &self.temporary.0, "seal.sync")?;
-                drop(file);
-                let _phase = phase(Phase::Rename);
-                reach("seal.rename").context("rename", &self.temporary.0)?;
-                rename(&self.temporary.0, &self.path)?;
-                sync_folder(self.path.parent().unwrap_or(Path::new(".")))?;
-            }
+        if let Some((scratch, temporary)) = self.scratch {
+            drop(file);
+            scratch.deliver(&self.temporary.0, &Delivery { temporary, path: self.path })?;
+        } else {
+            sync_file(&file, &self.temporary.0, "seal.sync")?;
+            drop(file);
+            let _phase = phase(Phase::Rename);
+            reach("seal.rename").context("rename", &self.temporary.0)?;
+            rename(&self.temporary.0, &self.path)?;
+            sync_folder(self.path.parent().unwrap_or(Path::new(".")))?;
         }
         Ok(SealRecord {
             table: self.table,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use metasweep_cluster::slurm::chain::Chain;
+use metasweep_cluster::slurm::limits;
 use metasweep_cluster::slurm::queue;
 use metasweep_cluster::slurm::request::{Form, JobRequest};
 use metasweep_cluster::slurm::script::render;
@@ -112,18 +113,7 @@ fn check(request: &JobRequest) -> Result<(), Failure> {
             ),
         ));
     }
-    if let Form::Array { elements } = request.form {
-        let config = queue::call("scontrol", &["show", "config"], None)?;
-        let line = config.lines().find(|line| line.trim_start().starts_with("MaxArraySize"));
-        let most = line.and_then(|line| line.split_once('=')?.1.trim().parse::<u32>().ok());
-        if most.is_some_and(|most| elements > most) {
-            return Err(Failure::usage(format!(
-                "--array {elements}: this SLURM allows {} elements (MaxArraySize); take fewer, with more --threads each",
-                most.unwrap_or_default()
-            )));
-        }
-    }
-    Ok(())
+    Ok(limits::check(request)?)
 }
 
 fn arguments(options: &Submit) -> Vec<String> {

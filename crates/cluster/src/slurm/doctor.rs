@@ -8,6 +8,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::queue::call;
+use super::quota::quota;
 
 /// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -43,6 +44,7 @@ pub fn examine(dir: &Path) -> Vec<Check> {
     checks.extend(mpi());
     checks.extend(file_system(dir));
     checks.push(space(dir));
+    checks.push(check(&format!("quota in {}", dir.display()), Verdict::Note, quota(dir)));
     checks.extend(slurm());
     checks
 }
@@ -121,7 +123,7 @@ fn file_system(dir: &Path) -> Vec<Check> {
     checks
 }
 
-/// Of the file system, not of a quota: sites have a command each for that.
+/// Of the file system; what of it the user may have is the quota's business.
 fn space(dir: &Path) -> Check {
     let what = format!("space in {}", dir.display());
     let done = Command::new("df").arg("-Pk").arg(dir).output();
@@ -131,10 +133,7 @@ fn space(dir: &Path) -> Check {
         Some(kilobytes) => check(
             &what,
             if kilobytes < 1e6 { Verdict::Wrong } else { Verdict::Ok },
-            format!(
-                "{:.1} GB free; a quota may be smaller (`quota -s`, `lfs quota -h -u $USER DIR`)",
-                kilobytes / 1e6
-            ),
+            format!("{:.1} GB free", kilobytes / 1e6),
         ),
         None => check(&what, Verdict::Note, "df does not say"),
     }

@@ -7,9 +7,11 @@
 
 pub mod chain;
 pub mod doctor;
+pub mod limits;
 pub mod link;
 pub mod login_node;
 pub mod queue;
+mod quota;
 pub mod quoting;
 pub mod report;
 pub mod request;
