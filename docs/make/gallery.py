@@ -3,7 +3,9 @@
 A section a sweep, in gallery_p0.py … gallery_collapse_law.py: a function from the dataset to lines, registered under the sweep's name.
 """
 
+import itertools
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -18,6 +20,8 @@ import gallery_p4
 import markdown
 import provenance
 from dataset import Dataset, Refused
+from picture_list import PICTURES
+from picture_list import lines as picture_lines
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "gallery.md"
@@ -48,17 +52,64 @@ def line(dataset: Dataset) -> str:
 
 def page(out: Path) -> str:
     """The whole page."""
-    lines = [
-        "# The papers' experiments",
-        "",
-        "Written by `docs/make/gallery` from the datasets of the sweep files in `sweeps/`, never by hand. P0 to P4 as in [models.md](models.md); "
-        "P0's Figures 2 and 3 are in [results.md](results.md). Each section says what the paper shows and what came out here.",
-    ]
+    lines = head()
     for name, section in SECTIONS.items():
         dataset = open_dataset(out / name)
         title, body = section(dataset)
         lines += ["", f"## {title}", "", line(dataset), "", *body]
-    return markdown.wrapped(lines) + "\n"
+    return illustrated(markdown.wrapped([*lines, *TAIL]) + "\n")
+
+
+TAIL = [
+    "",
+    "## Without a paper: the quick start",
+    "",
+    "`sweeps/quickstart.toml` · what else there is to see in a dataset ([figures.md](figures.md))",
+]
+
+
+def head() -> list[str]:
+    """What comes before the sections of single datasets."""
+    return [
+        "# The papers' experiments",
+        "",
+        "Written by `docs/make/gallery` from the datasets of the sweep files in `sweeps/`, never by hand; `docs/make/gallery --run` makes all of it again. "
+        "P0 to P4 as in [models.md](models.md). Each section says what the paper shows and what came out here. The pictures are drawn with fewer replicas, "
+        "as the commands below them say.",
+        "",
+        "## P0 Figures 2 and 3: the phase diagram",
+        "",
+        "`sweeps/p0-fig2.toml`, `sweeps/p0-fig2-usa.toml`, `sweeps/p0-fig3.toml` · all of it with provenance in [results.md](results.md)",
+        "",
+        "The paper shows that the curve Γ separates where tokens are together from where they are not, better the higher d is, and that on the circle two "
+        "clusters (β = 4) and three (β = 9) live long. Below: the distance of our boundary from Γ_η, Γ for the authors' step, and the clusters on the circle.",
+        "",
+        *results_table("| d | β | mean of"),
+        "",
+        *results_table("| β | t | clusters |"),
+    ]
+
+
+def results_table(head: str) -> list[str]:
+    """The table of docs/results.md that begins so."""
+    lines = (ROOT / "docs/results.md").read_text(encoding="utf-8").splitlines()
+    first = next(index for index, line in enumerate(lines) if line.startswith(head))
+    return list(itertools.takewhile(lambda line: line.startswith("|"), lines[first:]))
+
+
+def illustrated(page: str) -> str:
+    """The page with the pictures of each section's sweeps after the line that names them; those that were there are taken out before."""
+    captions = {f"{picture.caption}:" for sweep in PICTURES.values() for picture in sweep.figures}
+    kept = []
+    for block in page.rstrip("\n").split("\n\n"):
+        if block.startswith(("![", "    metasweep run sweeps/")) or " ".join(block.split()) in captions:
+            continue
+        kept.append(block)
+        if block.startswith("`sweeps/"):
+            for sweep in re.findall(r"`sweeps/([a-z0-9-]+)\.toml`", block):
+                drawn = markdown.wrapped(picture_lines(sweep))
+                kept += [drawn] if drawn else []
+    return "\n\n".join(kept) + "\n"
 
 
 def main() -> int:

@@ -5,6 +5,6 @@ import textwrap
 
 def wrapped(lines: list[str], width: int = 120) -> str:
     """The page of these lines: prose wrapped, tables and headings as they are."""
-    whole = ("|", "#", " ")
+    whole = ("|", "#", " ", "![")
     texts = [line if line.startswith(whole) else textwrap.fill(line, width, break_on_hyphens=False) for line in lines]
     return "\n".join(texts)

@@ -48,7 +48,7 @@ def layers(panel, kind):
 
 
 NAMES = [line.split()[0] for line in """phase-diagram clusters survival collapse-law lifetime-law count-law merge-tree energy plateaus
-         thresholds histogram trajectory captured rates""".split()]
+         thresholds histogram trajectory captured rates against""".split()]
 OF_EVERY = {"thresholds", "histogram", "trajectory", "captured"}
 
 
@@ -132,6 +132,24 @@ def test_collapse_law_of_pairs_is_the_exact_time(tmp_path):
     (points,), (theory,) = layers(panel, "points"), [line for line in layers(panel, "line") if line["dashed"]]
     assert len(points["points"]) == 3
     assert np.allclose(points["points"], theory["points"], rtol=1e-3)
+
+
+def test_against_a_key(out, every, tmp_path):
+    """The last sample time alone; at level replica with the error of the mean over them."""
+    series = table(out, "series")
+    (panel,) = numbers("against", out, tmp_path, "--where", "d = 8", "--observable", "mean_cosine")
+    (points,) = layers(panel, "points")
+    own = series.filter(pl.col("d") == 8, pl.col("t") == series["t"].max()).sort("beta")
+    assert np.allclose(points["points"], own.select("beta", "mean_cosine_mean").to_numpy())
+    assert panel["x"]["label"] == "β"
+    small = sweep(tmp_path, "n = 8\nd = 3\nbeta = [1, 2]", 'horizon = 2\nintegrator = "rk4"\nstep = 0.1\nsample = { count = 3 }',
+                  observe='series = ["mean_cosine"]\nlevel = "replica"', replicas=9)
+    (panel,) = numbers("against", small, tmp_path)
+    rows = table(small, "series").filter(pl.col("t") == 2.0).group_by("beta").agg(pl.col("mean_cosine").mean().alias("m"), pl.col("mean_cosine").std().alias("s")).sort("beta")
+    expected = np.column_stack([rows["beta"], rows["m"] - 2 * rows["s"] / 3, rows["m"] + 2 * rows["s"] / 3])
+    assert np.allclose(layers(panel, "intervals")[0]["points"], expected)
+    refused = metasweep("figure", "against", out, "--out", tmp_path / "x.svg", "--against", "normalization", code=2)
+    assert "`normalization` is no number of the chosen cells" in refused.stderr
 
 
 def test_laws_of_plateaus(out, tmp_path):

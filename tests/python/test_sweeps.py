@@ -1,5 +1,6 @@
 """Every sweep file of the repository runs: a small twin of each, with two replicas, few tokens, and the first part of its time."""
 
+import sys
 import json
 import tomllib
 
@@ -71,6 +72,23 @@ def test_a_small_twin(tmp_path, path):
     metasweep("run", twin, "--out", tmp_path / "out", "--strict", timeout=600)
     assert status(tmp_path / "out")["state"] == "complete"
     assert len(pl.read_parquet(f"{tmp_path}/out/series/**/*.parquet")) > 0
+
+
+def test_every_sweep_has_its_pictures():
+    """In the gallery, drawn, each with the commands that draw it; putting them in again changes nothing."""
+    sys.path.insert(0, str(REPOSITORY / "docs/make"))
+    import gallery
+    from picture_list import PICTURES
+
+    assert set(PICTURES) == {path.stem for path in SWEEPS}
+    page = gallery.PAGE.read_text()
+    assert gallery.illustrated(page) == page, "docs/make/pictures has not been run since"
+    for sweep, pictures in PICTURES.items():
+        for name, figure, _ in pictures.figures:
+            assert (REPOSITORY / f"docs/pictures/{name}.png").stat().st_size > 5000
+            kind, _, flags = figure.partition(" ")
+            command = f"metasweep figure {kind} out/{sweep} {flags} --out {name}.png".replace("  ", " ")
+            assert command in page
 
 
 def test_the_gallery_is_of_these_sweeps():

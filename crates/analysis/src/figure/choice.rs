@@ -97,11 +97,16 @@ pub fn named(cell: &Cell, keys: &[&str]) -> String {
     text
 }
 
+/// γ is β / log n, and β is γ log n: where one is the axis the other says nothing.
+fn follows(axis: &str, key: &str) -> bool {
+    axis == "gamma" || (key == "gamma" && axis == "beta")
+}
+
 /// The chosen cells in groups that differ in nothing but `key`; each with its name, sorted by `key`.
 pub fn groups(dataset: &Dataset, chosen: &[usize], key: &str) -> Vec<(String, Vec<usize>)> {
     let cells: Vec<&Cell> = chosen.iter().map(|index| &dataset.cells[*index]).collect();
     let others: Vec<&str> =
-        dataset.axes(&cells).into_iter().filter(|axis| *axis != key && *axis != "gamma").collect();
+        dataset.axes(&cells).into_iter().filter(|axis| *axis != key && !follows(axis, key)).collect();
     let mut groups: Vec<(Vec<String>, Vec<usize>)> = Vec::new();
     for index in chosen {
         let text = |key: &&str| dataset.cells[*index].parameters.get(*key).map(ToString::to_string);

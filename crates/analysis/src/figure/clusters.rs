@@ -1,4 +1,4 @@
-//! `clusters`: the number of clusters over time, with the band between the outermost quantiles.
+//! `clusters`: the number of clusters (or another observable) over time, with the band between the outermost quantiles.
 
 use crate::dataset::Dataset;
 use crate::error::AnalysisError;
@@ -10,7 +10,6 @@ use super::plot::{Axis, Figure};
 /// Makes it.
 pub fn make(dataset: &Dataset, choice: &Choice) -> Result<Figure, AnalysisError> {
     let observable = choice.observable.as_deref().unwrap_or("clusters");
-    over_time(dataset, choice, observable, ("clusters over time", Axis::linear(observable)), true, |value| {
-        value
-    })
+    let title = format!("{observable} over time");
+    over_time(dataset, choice, observable, (&title, Axis::linear(observable)), true, |value| value)
 }

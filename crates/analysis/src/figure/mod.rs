@@ -1,5 +1,6 @@
 //! Figures over a dataset. One file a figure, one line in [`FIGURES`], one row in docs/figures.md, one test.
 
+mod against;
 mod captured;
 mod choice;
 mod clusters;
@@ -41,11 +42,13 @@ pub struct Choice {
     pub replica: u32,
     /// Which observable, where there is a choice.
     pub observable: Option<String>,
+    /// Against which key of the grid, where there is a choice.
+    pub against: Option<String>,
 }
 
 impl Default for Choice {
     fn default() -> Self {
-        Choice { condition: Condition::Always, cell: None, replica: 0, observable: None }
+        Choice { condition: Condition::Always, cell: None, replica: 0, observable: None, against: None }
     }
 }
 
@@ -106,6 +109,11 @@ pub const FIGURES: &[Entry] = &[
         make: captured::make,
     },
     Entry { name: "rates", shows: "how fast cosines go to one, by layer norm", make: rates::make },
+    Entry {
+        name: "against",
+        shows: "an observable at the end against a key of the grid",
+        make: against::make,
+    },
 ];
 
 /// Makes a figure.

@@ -1,4 +1,4 @@
-//! `trajectory`: the tokens of a replica at its snapshots; in two dimensions their angles over time, in more the
+//! `trajectory`: the tokens of a replica at its snapshots; on the circle their angles over time, elsewhere the
 //! first two coordinates, a panel for each of up to six times; the half of the sphere with x₃ < 0 is lighter.
 
 use std::collections::BTreeMap;
@@ -30,8 +30,14 @@ pub fn make(dataset: &Dataset, choice: &Choice) -> Result<Figure, AnalysisError>
 #[must_use]
 pub fn of_states(title: &str, states: &[(f64, Vec<Vec<f64>>)]) -> Figure {
     let d = states.first().and_then(|(_, state)| Some(state.first()?.len())).unwrap_or(0);
-    let panels = if d == 2 { vec![angles(states)] } else { projections(states) };
+    let on_circle = d == 2 && states.iter().all(|(_, state)| on_sphere(state));
+    let panels = if on_circle { vec![angles(states)] } else { projections(states) };
     Figure { title: title.to_owned(), panels }
+}
+
+/// Whether all have length one.
+fn on_sphere(state: &[Vec<f64>]) -> bool {
+    state.iter().all(|x| (x.iter().map(|x| x * x).sum::<f64>() - 1.0).abs() < 1e-6)
 }
 
 /// A line a token, its angle followed across ±π.
@@ -62,12 +68,13 @@ fn projections(states: &[(f64, Vec<Vec<f64>>)]) -> Vec<Panel> {
     chosen
         .map(|(t, state)| {
             // In three dimensions the far side of the sphere is lighter.
+            let on_sphere = on_sphere(state);
+            let is_near = |x: &Vec<f64>| !on_sphere || x.get(2).is_none_or(|z| *z >= 0.0);
             let side = |near: bool| {
-                let here = |x: &&Vec<f64>| x.len() > 1 && (x.get(2).is_none_or(|z| *z >= 0.0) == near);
+                let here = |x: &&Vec<f64>| x.len() > 1 && is_near(x) == near;
                 state.iter().filter(here).map(|x| (x[0], x[1])).collect()
             };
             // The outline of the sphere, if they are on it.
-            let on_sphere = state.iter().all(|x| (x.iter().map(|x| x * x).sum::<f64>() - 1.0).abs() < 1e-6);
             let outline = if on_sphere { circle.clone() } else { Vec::new() };
             let layers = vec![
                 Layer::line(outline, None, 6),

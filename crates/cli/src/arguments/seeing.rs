@@ -54,6 +54,9 @@ pub struct Figure {
     /// Which observable, where there is a choice.
     #[arg(long)]
     pub observable: Option<String>,
+    /// `against`: the key of the grid on the axis (default: beta).
+    #[arg(long, value_name = "KEY")]
+    pub against: Option<String>,
     /// Where to write; .svg, .png, or .json for the numbers.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,

@@ -29,6 +29,7 @@ pub fn run(options: &Figure, verbosity: Verbosity) -> Result<ExitCode, Failure> 
         cell: options.cell.clone(),
         replica: options.replica,
         observable: options.observable.clone(),
+        against: options.against.clone(),
     };
     let figure = make(&options.name, &dataset, &choice)?;
     let size = options.width.zip(options.height).map(|(width, height)| Size { width, height });
