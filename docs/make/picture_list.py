@@ -46,6 +46,9 @@ PICTURES = {
         [
             Picture("p1-fig6", "trajectory --where 'd = 2'", "Figure 6: tokens of the plane go to at most three parallel lines"),
             Picture("p1-fig7", "trajectory --where 'value = \"spectrum(1.96, -0.22, 0.25)\"'", "Figure 7: in R³ to at most three planes, seen along one of them"),
+            Picture("p1-fig8", "trajectory --where 'value = \"diag(1, 1, -0.5)\"'", "Figure 8: two equal leading eigenvalues, a polygon times a line (seen from above)"),
+            Picture("p1-fig12", "trajectory --where 'value = \"spectrum(1, 0.1+0.08i; basis=gaussian)\"'", "Figure 12: a complex pair that is smaller than the leading eigenvalue"),
+            Picture("p1-fig13", "trajectory --where 'value = \"spectrum(1, -0.05+0.25i; basis=gaussian)\"'", "Figure 13: a complex pair that decays"),
         ],
     ),
     "p1-fig11": Pictures(4, [Picture("p1-fig11", "clusters --observable attention_rank", "The rank of the attention matrix in 10, 40, 80 dimensions")]),
@@ -61,7 +64,14 @@ PICTURES = {
     ),
     "p2-noise": Pictures(4, [Picture("p2-noise", "against --observable order --against kappa", "The order parameter at t = 40 against κ")]),
     "p3-fig1": Pictures(8, [Picture("p3-fig1", "trajectory", "Causal attention: tokens at the beginning and at the end")]),
-    "p3-fig3": Pictures(100, [Picture("p3-fig3", "captured", "The share of tokens that Rényi centres have captured")]),
+    "p3-fig3": Pictures(
+        100,
+        [
+            Picture("p3-fig2", "trajectory", "Figure 2: causal tokens on the circle gather at leaders"),
+            Picture("p3-fig3", "captured", "Figure 3: the share of tokens that Rényi centres have captured"),
+        ],
+        ("observe.snapshots={ replicas = 1, times = [0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0, 30.0, 50.0] }",),
+    ),
     "p4-fig1": Pictures(1, [Picture("p4-fig1", "clusters --observable leading_eigenspace_distance", "Tokens align with the leading eigenspace")]),
     "p4-fig2": Pictures(
         1,
