@@ -39,7 +39,7 @@ impl Courier {
     /// If the scratch folder cannot be made.
     pub fn start(dir: &Path, scratch: &Scratch, nonce: u64, pause: Duration) -> Result<Courier> {
         if let Some(root) = scratch.folder.parent() {
-            remove_leftovers(root)?;
+            remove_leftovers(root);
         }
         crate::files::create_folder(&scratch.parts())?;
         let record = serde_json::to_vec(&owner::Record::ours(nonce)).unwrap_or_default();
@@ -84,9 +84,9 @@ impl Drop for Courier {
     }
 }
 
-/// Folders of runs whose courier was killed on this node.
-fn remove_leftovers(root: &Path) -> Result<()> {
-    for name in names(root)? {
+/// Folders of runs whose courier was killed on this node, as far as they may be removed: some may be other people's.
+fn remove_leftovers(root: &Path) {
+    for name in names(root).unwrap_or_default() {
         let folder = root.join(&name);
         if !name.starts_with("metasweep-") {
             continue;
@@ -94,10 +94,9 @@ fn remove_leftovers(root: &Path) -> Result<()> {
         if let Ok(Some(record)) = read_json::<owner::Record>(&folder.join("owner"))
             && owner::is_dead_here(&record)
         {
-            remove_folder(&folder)?;
+            let _ = fs::remove_dir_all(&folder);
         }
     }
-    Ok(())
 }
 
 /// The dataset's files that are open.
