@@ -1,5 +1,6 @@
 """Draws docs/pictures/*.png, each by a sweep file and one `figure` command, and puts them into docs/gallery.md."""
 
+import argparse
 import shlex
 import sys
 import tempfile
@@ -25,12 +26,16 @@ def draw(sweep, out):
 
 def main():
     (REPOSITORY / "docs/pictures").mkdir(exist_ok=True)
-    unknown = [name for name in sys.argv[1:] if name not in PICTURES]
+    parser = argparse.ArgumentParser(prog="docs/make/pictures")
+    parser.add_argument("sweeps", nargs="*", metavar="SWEEP")
+    parser.add_argument("--keep", type=Path, help="the datasets stay in this folder, and those that are there are taken")
+    options = parser.parse_args()
+    unknown = [name for name in options.sweeps if name not in PICTURES]
     if unknown:
         sys.exit(f"docs/make/pictures: no pictures of {', '.join(unknown)}; there are those of {', '.join(PICTURES)}")
     with tempfile.TemporaryDirectory() as scratch:
-        for sweep in sys.argv[1:] or PICTURES:
-            draw(sweep, Path(scratch) / sweep)
+        for sweep in options.sweeps or PICTURES:
+            draw(sweep, (options.keep or Path(scratch)) / sweep)
     PAGE.write_text(illustrated(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 

@@ -118,7 +118,9 @@ type Root<'a, B> = DrawingArea<B, Shift>;
 fn all<B: DrawingBackend>(figure: &Figure, root: &Root<B>, look: Look) -> Result<(), String> {
     let said = |error: &dyn std::fmt::Display| error.to_string();
     root.fill(&WHITE).map_err(|error| said(&error))?;
+    // The title's box is a little lower than its letters.
     let root = root
+        .margin(look.of(6), 0, 0, 0)
         .titled(&figure.title, look.fitting(19, &figure.title, root.dim_in_pixel().0))
         .map_err(|error| said(&error))?;
     let (columns, rows) = layout(figure.panels.len());
