@@ -72,6 +72,7 @@ pub struct Submit {
 
 /// A command about one dataset.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  metasweep cancel out/p0-fig2")]
 pub struct OfDataset {
     /// The dataset's folder.
     pub dir: PathBuf,
@@ -79,6 +80,7 @@ pub struct OfDataset {
 
 /// `metasweep logs`.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  metasweep logs out/p0-fig2 --lines 100")]
 pub struct Logs {
     /// The dataset's folder.
     pub dir: PathBuf,
@@ -89,6 +91,7 @@ pub struct Logs {
 
 /// `metasweep doctor`.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  metasweep doctor out > doctor.txt")]
 pub struct Doctor {
     /// Where datasets would lie.
     #[arg(default_value = ".")]

@@ -120,3 +120,44 @@ pub struct SweepSource {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Arguments;
+
+    /// Words of a line as a shell would see them; redirections and what stands before the program are not ours.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = vec![String::new()];
+        let mut quoted = false;
+        for c in line.split(" > ").next().unwrap_or_default().chars() {
+            match c {
+                '"' => quoted = !quoted,
+                ' ' if !quoted => words.push(String::new()),
+                c => words.last_mut().unwrap().push(c),
+            }
+        }
+        words.retain(|word| !word.is_empty());
+        let program = words.iter().position(|word| word == "metasweep").unwrap();
+        words.split_off(program)
+    }
+
+    #[test]
+    fn every_command_has_an_example_that_can_be_typed() {
+        let cli = Arguments::command();
+        let commands = cli.get_subcommands().filter(|one| !one.is_hide_set() && one.get_name() != "man");
+        for command in commands {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let examples: Vec<&str> =
+                help.lines().filter(|line| line.contains("metasweep ") && line.starts_with("  ")).collect();
+            assert!(!examples.is_empty(), "{} has no example", command.get_name());
+            for example in examples {
+                let line = example.split("   ").find(|part| part.contains("metasweep")).unwrap();
+                let parsed = Arguments::command().try_get_matches_from(words(line));
+                let fine = parsed.as_ref().map_or_else(|error| !error.use_stderr(), |_| true);
+                assert!(fine, "{example}: {}", parsed.unwrap_err());
+            }
+        }
+    }
+}

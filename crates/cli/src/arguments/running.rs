@@ -10,6 +10,9 @@ use crate::duration::parse_duration;
 
 /// `metasweep run`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  metasweep run sweeps/quickstart.toml\n  metasweep run sweeps/p0-fig2.toml --set replicas=48 --threads 8 --out out/small\n  mpirun -n 4 metasweep run sweeps/p0-fig2.toml --threads 2\n  metasweep run larger.toml --out out/p0-fig2 --extend"
+)]
 pub struct Run {
     #[command(flatten)]
     pub source: SweepSource,
@@ -48,6 +51,9 @@ pub struct Run {
 
 /// `metasweep plan`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  metasweep plan sweeps/p0-fig2.toml\n  metasweep plan sweeps/p0-fig2.toml --ranks 64 --threads 4 --walltime 2h"
+)]
 pub struct Plan {
     #[command(flatten)]
     pub source: SweepSource,
@@ -93,6 +99,9 @@ pub struct Check {
 
 /// `metasweep status`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  metasweep status out/p0-fig2 --watch\n  metasweep status out/p0-fig2 --json"
+)]
 pub struct Status {
     /// The dataset's folder.
     pub dir: PathBuf,
@@ -112,6 +121,7 @@ pub struct Status {
 
 /// `metasweep verify`.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  metasweep verify out/p0-fig2 --recompute 5")]
 pub struct Verify {
     /// The dataset's folder.
     pub dir: PathBuf,
@@ -122,6 +132,9 @@ pub struct Verify {
 
 /// `metasweep replay`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  metasweep replay out/p0-fig2 --cell 3fa9 --replica 17 --times 0,2.5,30 --out tokens.parquet"
+)]
 pub struct Replay {
     /// The dataset's folder.
     pub dir: PathBuf,
@@ -155,6 +168,7 @@ pub struct Archive {
 
 /// `metasweep explain`.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  metasweep explain sweeps/p1-fig5.toml")]
 pub struct Explain {
     #[command(flatten)]
     pub source: SweepSource,
@@ -168,6 +182,7 @@ pub struct Explain {
 
 /// `metasweep new`.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  metasweep new my-sweep")]
 pub struct New {
     /// The sweep's name; the file is NAME.toml in this folder.
     pub name: String,
@@ -175,6 +190,7 @@ pub struct New {
 
 /// `metasweep schema`.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  metasweep schema")]
 pub struct Schema {
     /// As JSON.
     #[arg(long)]

@@ -70,6 +70,7 @@ pub struct Figure {
 
 /// `metasweep report`.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  metasweep report out/p0-fig2 --out report.html")]
 pub struct Report {
     /// The dataset's folder.
     pub dir: PathBuf,
@@ -101,6 +102,9 @@ pub struct Show {
 
 /// `metasweep completions`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  metasweep completions bash > ~/.local/share/bash-completion/completions/metasweep"
+)]
 pub struct Completions {
     /// bash, zsh, fish, elvish or powershell.
     pub shell: clap_complete::Shell,

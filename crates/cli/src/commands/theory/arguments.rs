@@ -7,6 +7,7 @@ use metasweep_dynamics::model::{LayerNorm, Normalization};
 
 /// `metasweep theory`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  metasweep theory\n  metasweep theory wendel --help")]
 pub struct Theory {
     /// The formula; without one they are listed.
     #[command(subcommand)]
