@@ -23,6 +23,7 @@ ROUNDS = 3
 SECONDS, TOO_LONG = 6.0, 120.0
 #: All cells, few replicas: mixed tasks, half a minute of one core.
 MIXED = ["--set", "replicas=48"]
+TAIL = "## The tail"
 #: The same grid, d from 2 to 1024, long enough that the cost model has been corrected on the way.
 LONG = ["--set", "replicas=192"]
 MPIRUN = ["mpirun", "--map-by", ":OVERSUBSCRIBE", "--bind-to", "none"]
@@ -108,18 +109,34 @@ def catalogue(binary):
     return lines, left_out, start_up
 
 
+def tail_section(binary):
+    """The section about the end of a run on a mixed grid."""
+    watch = machine.Watch()
+    long = [binary, "-q", "run", ROOT / "sweeps/p0-fig2.toml", *LONG]
+    tails = idle_at_the_end({
+        "one process, two threads": [*long, "--threads", 2],
+        "two ranks, a thread each": [*MPIRUN, "-n", 2, *long, "--threads", 1],
+    })
+    rows = "\n".join(f"| {name} | {', '.join(f'{one:.2f}%' for one in sorted(shares))} |" for name, shares in tails.items())
+    return f"""{TAIL}
+
+Thread seconds without work, from the last instant at which every thread had some to the end of the last task, sealing included,
+as a share of all thread seconds (`idle_at_the_end` in the run's provenance record): `sweeps/p0-fig2.toml` with `--set {LONG[1]}`,
+d from 2 to 1024 in one grid. {datetime.date.today().isoformat()}, others took {100 * watch.share_of_others():.1f}% of the machine.
+
+| run | {ROUNDS} rounds |
+|---|---|
+{rows}
+"""
+
+
 def page(binary):
     """The page, and the share of the machine that others took."""
     watch = machine.Watch()
     run = [binary, "-q", "run", ROOT / "sweeps/p0-fig2.toml", *MIXED]
     threads = in_turns({"one": [*run, "--threads", 1], "two": [*run, "--threads", 2]})
     ranks = in_turns({"four": [*MPIRUN, "-n", 4, *run, "--threads", 1], "one": [*MPIRUN, "-n", 1, *run, "--threads", 2]})
-    long = [binary, "-q", "run", ROOT / "sweeps/p0-fig2.toml", *LONG]
-    tails = idle_at_the_end({
-        "one process, two threads": [*long, "--threads", 2],
-        "two ranks, a thread each": [*MPIRUN, "-n", 2, *long, "--threads", 1],
-    })
-    tail_rows = "\n".join(f"| {name} | {', '.join(f'{one:.2f}%' for one in sorted(shares))} |" for name, shares in tails.items())
+    tail = tail_section(binary)
     lines, left_out, start_up = catalogue(binary)
     ratios = [expected / taken for _, _, expected, taken in lines]
     within = sum(0.5 <= one <= 2 for one in ratios)
@@ -142,16 +159,7 @@ take turns, {ROUNDS} rounds; median of the ratios, quartiles in brackets.
 | one thread to two | {ratio(threads["one"], threads["two"])} |
 | four ranks of one thread on {about['cores']} cores to one rank with two threads, both under mpirun | {ratio(ranks["four"], ranks["one"])} |
 
-## The tail
-
-Thread seconds without work, from the last instant at which every thread had some to the end of the last task, sealing included,
-as a share of all thread seconds (`idle_at_the_end` in the run's provenance record): `sweeps/p0-fig2.toml` with `--set {LONG[1]}`,
-d from 2 to 1024 in one grid. Asked for: at most 2%.
-
-| run | {ROUNDS} rounds |
-|---|---|
-{tail_rows}
-
+{tail}
 ## The cost model
 
 What `metasweep plan` says (after timing kernels for two seconds) and what one thread took, core-seconds, less the {start_up:.2f} s that
@@ -171,8 +179,15 @@ While a sweep runs, what its tasks really take corrects what the others are expe
 def main():
     parser = argparse.ArgumentParser(prog="benches/scheduling/run")
     parser.add_argument("binary", type=Path)
+    parser.add_argument("--tail", action="store_true", help="measure the section about the tail alone, and replace it")
     parser.add_argument("--dry-run", action="store_true", help="print the page instead of writing it")
     options = parser.parse_args()
+    if options.tail:
+        path = ROOT / "docs/scheduling.md"
+        before, _, rest = path.read_text(encoding="utf-8").partition("## The cost model")
+        text = before.partition(TAIL)[0] + tail_section(options.binary.resolve()) + "\n## The cost model" + rest
+        path.write_text(text, encoding="utf-8")
+        return
     text, others = page(options.binary.resolve())
     if options.dry_run:
         print(text)
