@@ -20,7 +20,6 @@ import gallery_p4
 import markdown
 import provenance
 from dataset import Dataset, Refused
-from picture_list import PICTURES
 from picture_list import lines as picture_lines
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,10 +98,12 @@ def results_table(head: str) -> list[str]:
 
 def illustrated(page: str) -> str:
     """The page with the pictures of each section's sweeps after the line that names them; those that were there are taken out before."""
-    captions = {f"{picture.caption}:" for sweep in PICTURES.values() for picture in sweep.figures}
-    kept = []
+    kept, inside = [], 0
     for block in page.rstrip("\n").split("\n\n"):
-        if block.startswith(("![", "    metasweep run sweeps/")) or " ".join(block.split()) in captions:
+        # A picture, its caption, its commands.
+        inside = 3 if block.startswith("![") else inside
+        if inside > 0:
+            inside -= 1
             continue
         kept.append(block)
         if block.startswith("`sweeps/"):

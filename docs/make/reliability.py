@@ -86,7 +86,7 @@ def table(head, rows):
     return [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *(f"| {' | '.join(map(str, row))} |" for row in rows)]
 
 
-def page(random_kills, armed, rows, seed, took):
+def page(asked, random_kills, armed, rows, seed, took):
     kills = sum(tally.kills for tally in random_kills.values())
     starts = sum(tally.starts for tally in random_kills.values())
     machine = subprocess.run(["uname", "-sr"], capture_output=True, text=True).stdout.strip()
@@ -95,7 +95,7 @@ def page(random_kills, armed, rows, seed, took):
     lines = [
         "# Reliability",
         "",
-        f"Written by `docs/make/reliability {kills} {seed}`; no figure here was typed in.",
+        f"Written by `docs/make/reliability {asked} {seed}`; no figure here was typed in.",
         "",
         f"{datetime.date.today()} · {version} · {os.cpu_count()} cores, {memory:.0f} GiB, {machine} · {took / 60:.0f} minutes.",
         "",
@@ -123,7 +123,7 @@ def page(random_kills, armed, rows, seed, took):
         "",
         "What some thread of the job was in the middle of when it was ended, from traces that survive SIGKILL. At random instants, and in "
         "a second campaign of "
-        f"{sum(t.kills for t in armed.values())} kills whose runs also die by themselves at a random one of {len(PLACES)} failpoints "
+        f"{sum(t.kills for t in armed.values())} kills whose runs also die by themselves at one of {len(PLACES)} failpoints, in turn "
         "(crates/store/src/failpoint.rs), which stand where random instants seldom hit. Compared in the same way.",
         "",
         *table(
@@ -152,7 +152,7 @@ def main():
         armed, _ = campaign(max(kills // 2, 10), seed + 1, folder / "armed", failpoints=True)
         missed = PHASES - set(total(random_kills, "phases")) - set(total(armed, "phases"))
         took = time.monotonic() - begun
-        (REPOSITORY / "docs/reliability.md").write_text(page(random_kills, armed, rows, seed, took))
+        (REPOSITORY / "docs/reliability.md").write_text(page(kills, random_kills, armed, rows, seed, took))
         if missed:
             raise SystemExit(f"docs/reliability.md is written, but phases were never hit: {', '.join(sorted(missed))}")
     finally:
