@@ -61,7 +61,10 @@ impl Courier {
                 if let Err(error) = load.round(&mut last, pause) {
                     // Whoever waits learns why; nothing is tried again after a failed sync.
                     let cause = serde_json::to_vec(&error.to_string()).unwrap_or_default();
-                    let _ = replace(&load.scratch.at("failed"), &cause, "scratch");
+                    if replace(&load.scratch.at("failed"), &cause, "scratch").is_err() {
+                        // Scratch itself is full: who waits finds no courier, and gives up.
+                        let _ = remove(&load.scratch.at("owner"));
+                    }
                     return;
                 }
                 std::thread::sleep(LOOK);

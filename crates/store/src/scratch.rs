@@ -165,7 +165,7 @@ impl Scratch {
                 looked = Instant::now();
                 let alive = match read_json::<owner::Record>(&self.at("owner")) {
                     Ok(Some(courier)) => owner::lives_here(&courier),
-                    // Not begun yet, or gone with all it had.
+                    // Not begun yet; or gone, with nowhere left to say why.
                     _ => since.elapsed() < STARTS_WITHIN,
                 };
                 if !alive && !done() {
