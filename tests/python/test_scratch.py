@@ -47,6 +47,7 @@ def test_one_process_alone(tmp_path, reference):
     metasweep("verify", tmp_path / "out", "--recompute", 5)
     refused = metasweep("run", SAME_BYTES, "--out", tmp_path / "other", "--scratch", "$LOCAL/here", code=2)
     assert "--scratch $LOCAL/here: the variable LOCAL is not set on" in refused.stderr
+    assert not (tmp_path / "other").exists()
 
 
 def test_shares(tmp_path, reference):

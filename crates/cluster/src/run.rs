@@ -155,6 +155,7 @@ pub(crate) fn lead(
     outside: &Outside,
     show: &mut dyn FnMut(&Progress),
 ) -> Result<RunEnd, Failure> {
+    stage::check(options.scratch.as_deref())?;
     let mode = if options.extend { OpenMode::Extend } else { OpenMode::Run };
     let dataset = match Dataset::open(&options.out, &options.sweep, mode)? {
         Opened::Complete(manifest) => return Ok(RunEnd::AlreadyComplete(already(&team, options, &manifest))),

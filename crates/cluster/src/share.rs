@@ -23,7 +23,7 @@ use crate::progress::Progress;
 use crate::provenance::Provenance;
 use crate::run::{self, Outside, RunEnd, RunOptions, Summary};
 use crate::scheduler::Walltime;
-use crate::stage::Stage;
+use crate::stage::{self, Stage};
 use crate::team::Team;
 use crate::work::{Failure, Ledger, Tally, Todo};
 
@@ -78,6 +78,7 @@ pub fn run(
             exit_code: 2,
         });
     }
+    stage::check(options.scratch.as_deref())?;
     if team.ranks() > 1 {
         return Err(Failure { message: "--share is for processes without MPI".to_owned(), exit_code: 2 });
     }

@@ -41,6 +41,14 @@ fn root(text: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<Path
     }
 }
 
+/// Whether `--scratch` says anything on this node: asked before a dataset is begun.
+///
+/// # Errors
+/// If it names a variable that is not set.
+pub(crate) fn check(text: Option<&str>) -> Result<(), Failure> {
+    text.map_or(Ok(()), |text| root(text, &|name| std::env::var(name).ok()).map(drop))
+}
+
 /// Of a process of a run: where it writes first, and the courier if it is this one.
 #[derive(Default)]
 pub(crate) struct Stage {
