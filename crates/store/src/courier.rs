@@ -227,3 +227,69 @@ fn append(local: &Path, from: u64, to: u64, mut file: &File, path: &Path) -> Res
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::ROTATE;
+    use crate::receipt::{Kind, Receipt, SealRecord};
+    use crate::scratch::NodeLog;
+
+    fn receipt(closed: Vec<(FrameFile, u32)>) -> Receipt {
+        let seal = SealRecord {
+            table: layout::Table::Series,
+            partition: String::new(),
+            part: 0,
+            rows: 1,
+            bytes: 1,
+            file_hash: String::new(),
+            row_hash: String::new(),
+        };
+        Receipt { process: 1, cost: 0.0, closed, kind: Kind::Seal(seal) }
+    }
+
+    /// Two writers fill a staging file and begin the next: each frame is where its writer was told, what is full leaves scratch, and its number of
+    /// frames, whoever wrote them, is reported once.
+    #[test]
+    fn full_files_are_carried_and_leave() {
+        let (dir, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let scratch = Scratch::new(root.path(), 7, 3);
+        let mut load = Load {
+            dir: dir.path().to_owned(),
+            scratch: scratch.clone(),
+            nonce: 7,
+            number: 0,
+            offset: 0,
+            journal: 0,
+            files: Files::default(),
+        };
+        let mut writers = [NodeLog::new(&scratch, 7), NodeLog::new(&scratch, 7)];
+        let size = ROTATE as usize / 2 + 1;
+        let (mut places, mut closed) = (Vec::new(), Vec::new());
+        for number in 0..5_u8 {
+            let frame = vec![vec![number; size]];
+            let made =
+                writers[usize::from(number % 2)].append(&frame, &|| b"first".to_vec(), |where_to, full| {
+                    places.extend(where_to.iter().copied());
+                    receipt(full)
+                });
+            closed.extend(made.unwrap().closed);
+            // Some are carried one by one, some together.
+            if number != 1 && number != 3 {
+                load.carry().unwrap();
+            }
+        }
+        let file = |number| FrameFile { nonce: 7, process: 3, number };
+        assert_eq!(closed, [(file(0), 2), (file(1), 2)]);
+        for (number, (file, offset)) in (0..5_u8).zip(places) {
+            let bytes = fs::read(file.path(dir.path())).unwrap();
+            let from = offset as usize;
+            assert!(bytes[from..from + size].iter().all(|byte| *byte == number), "frame {number}");
+        }
+        assert_eq!(fs::read(file(0).path(dir.path())).unwrap().len(), 2 * size);
+        assert!(!scratch.frames(0).exists() && !scratch.frames(1).exists() && scratch.frames(2).exists());
+        let journal = fs::read(layout::journal_file(dir.path(), 7, 3)).unwrap();
+        assert_eq!(journal, fs::read(scratch.at("journal")).unwrap());
+        assert_eq!(scratch.number("carried"), journal.len() as u64);
+    }
+}
