@@ -12,107 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness import REPOSITORY, SAME_BYTES, assert_same_files, binary, environment, kill, metasweep, status, wait_until
-
-REPLICAS = ("--set", "replicas=300")
-PROGRAM = {"array": "metasweep", "ranks": "metasweep-mpi"}
-
-
-@pytest.fixture(scope="module")
-def expected(tmp_path_factory):
-    """The same-bytes sweep with more replicas, undisturbed, without MPI and without SLURM."""
-    out = tmp_path_factory.mktemp("expected") / "out"
-    metasweep("run", SAME_BYTES, *REPLICAS, "--out", out)
-    return out
-
-
-@pytest.fixture
-def site(slurm):
-    """The environment of a user on this cluster: links follow each other at once, two nodes share a machine. Nobody else's jobs."""
-    subprocess.run(["scancel", "-u", "root"], env=environment(slurm), check=False, capture_output=True)
-    resume(slurm, "n[1-2]")
-    until_idle(slurm)
-    return {**slurm, "METASWEEP_LINKS_APART": "1", "OMPI_MCA_btl": "self,tcp", "OMPI_MCA_btl_tcp_if_include": "lo"}
-
-
-def submit(site, out, *flags, sweep=SAME_BYTES, form="ranks", code=0, **more):
-    sizes = ("--nodes", 2, "--ranks-per-node", 2, "--threads", 2) if form == "ranks" else ()
-    arguments = ("submit", sweep, *REPLICAS, "--out", out, *sizes, "--time", "10m", *flags)
-    return metasweep(*arguments, name=PROGRAM[form], env={**site, **more}, code=code)
-
-
-def ask(site, *command):
-    done = subprocess.run(command, env=environment(site), capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, f"{command}: {done.stderr}"
-    return done.stdout
-
-
-def state(site, out):
-    return json.loads(metasweep("status", out, "--json", env=site, code=(0, 3)).stdout)
-
-
-def log(out):
-    return "\n".join(f"{path.name}:\n{path.read_text()}" for path in sorted((out / "slurm").glob("*.log")))
-
-
-def situation(site, out):
-    """What somebody who looks into a failure wants to see."""
-    asked = [["squeue", "-t", "all", "-o", "%i %j %T %r %M %R"], ["sinfo", "-N", "-l"]]
-    said = [subprocess.run(one, env=environment(site), capture_output=True, text=True, timeout=60).stdout for one in asked]
-    controller = (Path(site["SLURM_CONF"]).parent / "slurmctld.log").read_text(errors="replace").splitlines()[-40:]
-    processes = subprocess.run(["ps", "-eo", "pid,ppid,stat,etimes,args"], capture_output=True, text=True).stdout
-    shown = [line for line in processes.splitlines() if any(word in line for word in ("slurm", "metasweep", "mpirun", "srun", "orted"))]
-    return "\n".join([log(out), records(out), *said, *controller, *shown])
-
-
-def until_complete(site, out, seconds=150):
-    """Waits for the chain to complete the sweep; its last status."""
-
-    def look():
-        if not (out / "manifest.json").exists():
-            return None
-        if json.loads((out / "manifest.json").read_text())["state"] == "complete":
-            return state(site, out)
-        over = state(site, out)["slurm"]["over"]
-        assert not over, f"the chain ended: {over}\n{log(out)}"
-        return None
-
-    return wait_until(look, seconds, 0.3, lambda: f"the end of the chain\n{situation(site, out)}")
-
-
-def resume(site, nodes):
-    """Back to work; they may have come back by themselves."""
-    subprocess.run(["scontrol", "update", f"NodeName={nodes}", "State=RESUME"], env=environment(site), capture_output=True)
-
-
-def until_idle(site):
-    """No job runs or ends."""
-    wait_until(lambda: not ask(site, "squeue", "-h", "-t", "running,completing").strip(), 40, 0.2, "an empty queue")
-
-
-def in_the_middle(out, share=0.15):
-    """Waits until some of the replicas are there."""
-
-    def look():
-        if not list(out.glob("journal/*.journal")):
-            return None
-        now = status(out)
-        return now if now["replicas_done"] >= share * now["replicas_total"] else None
-
-    now = wait_until(look, 90, 0.05, "the middle of the sweep")
-    assert now["replicas_done"] < now["replicas_total"], "the sweep was over before anything could happen to it"
-
-
-def ranks(out):
-    """Processes that compute for this dataset."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = stat.read_bytes().split(b"\0")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if len(words) > 3 and words[0].endswith((b"metasweep-mpi", b"metasweep")) and words[1] == b"run" and str(out).encode() in words:
-            found.append(int(stat.parent.name))
-    return sorted(found)
+from slurm_site import REPLICAS, ask, expected, in_the_middle, log, ranks, records, resume, site, situation, state, submit, until_complete, until_idle
 
 
 def test_two_nodes_two_tasks_two_threads(tmp_path, site, expected):
@@ -237,25 +137,6 @@ def test_a_node_goes_down(tmp_path, site, expected):
     assert_same_files(out, expected)
 
 
-def test_slurmctld_is_killed_and_comes_back(tmp_path, site, expected):
-    """Right after the submission it has not saved the job yet, and gives its number a second time."""
-    out = tmp_path / "out"
-    submit(site, out, METASWEEP_LINK_SECONDS=6)
-    in_the_middle(out)
-    folder = Path(site["SLURM_CONF"]).parent
-    kill(int((folder / "slurmctld.pid").read_text()), signal.SIGKILL)
-    time.sleep(4)
-    subprocess.run(["slurmctld", "-f", site["SLURM_CONF"]], env=environment(site), check=True, capture_output=True, timeout=30)
-    until_complete(site, out)
-    assert_same_files(out, expected)
-    jobs = [job for line in records(out).splitlines() for job in json.loads(line).get("jobs", [])]
-    ours = lambda: [line for line in ask(site, "squeue", "-h", "-t", "running,completing", "-o", "%A").split() if line in jobs]
-    wait_until(lambda: not ours(), 40, 0.2, lambda: f"the end of the jobs\n{situation(site, out)}")
-    # Jobs of others, over before the kill, may have come back with the state that was saved last: nodes need not be idle.
-    for node in ask(site, "sinfo", "-h", "-N", "-o", "%t").split():
-        assert node in ("idle", "mix", "alloc"), situation(site, out)
-
-
 def test_through_a_disk_of_the_node(tmp_path, site, expected):
     """Named by the job's environment, not by the shell that submits."""
     out, disk = tmp_path / "out", tmp_path / "a disk"
@@ -367,10 +248,6 @@ def test_a_chain_without_progress_ends(tmp_path, site):
     submit(site, out, METASWEEP_FAILPOINT="journal.write:1=kill")
     wait_until(lambda: (out / "slurm").exists() and '"over"' in records(out), 180, 0.5, lambda: situation(site, out))
     assert "without progress" in records(out)
-
-
-def records(out):
-    return "".join(path.read_text() for path in (out / "slurm").glob("*.jsonl"))
 
 
 def test_the_dry_run_and_the_site_file(tmp_path, site):

@@ -11,6 +11,7 @@ use crate::signals::Signals;
 use crate::work::Failure;
 
 use super::chain::{self, Chain, Ending, Next};
+use super::last_words::{ending_in_log, ending_of, field, forgotten, raw_state_of, state_of};
 use super::queue::{self, call, end_of_job, now};
 use super::submissions::{self, Happened, History, Name, Past, Reached, SCRIPT};
 
@@ -207,8 +208,15 @@ impl Job {
                 let element = self.name.element.map(|element| format!("_{element}")).unwrap_or_default();
                 let id = format!("{}{element}", self.name.job);
                 match patiently(|| call("scontrol", &["requeue", &id], None)) {
-                    // Somebody, or SLURM itself, was first.
-                    Err(failure) if failure.message.contains("pending execution") => return Ok(None),
+                    Err(failure) if failure.message.contains("pending execution") => {
+                        // Somebody, or SLURM itself, was first.
+                        if !forgotten(field("Restarts", &self.name).as_deref(), self.name.restart) {
+                            return Ok(None);
+                        }
+                        let job = self.resubmit(&begin)?;
+                        let _ = call("scancel", &[&id], None);
+                        return Ok(Some(job));
+                    }
                     // Requeueing is off at this site, or slurmctld came back without this job.
                     Err(failure) => {
                         return self.resubmit(&begin).map(Some).map_err(|second| {
@@ -314,41 +322,6 @@ fn code_of(status: ExitStatus) -> u8 {
     u8::try_from(status.code().or(signal).unwrap_or(1)).unwrap_or(1)
 }
 
-/// How SLURM says that a link ended.
-fn state_of(link: &Name) -> Ending {
-    ending_of(&raw_state_of(link))
-}
-
-/// In its own word; empty if it does not know the job.
-fn raw_state_of(link: &Name) -> String {
-    let id = link.element.map_or_else(|| link.job.clone(), |element| format!("{}_{element}", link.job));
-    let said = call("scontrol", &["show", "job", "-o", &id], None).unwrap_or_default();
-    said.split_whitespace().find_map(|field| field.strip_prefix("JobState=")).unwrap_or_default().to_owned()
-}
-
-/// slurmstepd tells a job's log why it ends it; what it does not say, somebody did.
-fn ending_in_log(log: &str) -> Ending {
-    let told = log.lines().rfind(|line| line.contains("*** JOB ") && line.contains(" CANCELLED AT "));
-    match told.map(|line| line.split(" DUE TO ").nth(1).unwrap_or("").trim_end_matches([' ', '*'])) {
-        Some("") => Ending::Cancelled,
-        Some("TIME LIMIT") => Ending::Timeout,
-        Some("PREEMPTION") => Ending::Preempted,
-        Some("NODE FAILURE") => Ending::NodeFail,
-        Some(_) | None => Ending::Unknown,
-    }
-}
-
-fn ending_of(state: &str) -> Ending {
-    match state {
-        "CANCELLED" => Ending::Cancelled,
-        "TIMEOUT" | "DEADLINE" => Ending::Timeout,
-        "PREEMPTED" => Ending::Preempted,
-        "NODE_FAIL" | "BOOT_FAIL" => Ending::NodeFail,
-        "OUT_OF_MEMORY" => Ending::OutOfMemory,
-        _ => Ending::Unknown,
-    }
-}
-
 fn reached(dir: &Path) -> Reached {
     metasweep_store::status(dir)
         .map(|status| Reached { replicas: status.replicas_done, steps: status.steps_stopped })
@@ -384,36 +357,6 @@ mod tests {
             Some(Name { job: "12".to_owned(), restart: 2, element: Some(2) })
         );
         assert_eq!(super::name(&|_| None), None);
-    }
-
-    #[test]
-    fn states_of_slurm() {
-        assert_eq!(ending_of("OUT_OF_MEMORY"), Ending::OutOfMemory);
-        assert_eq!(ending_of("CANCELLED"), Ending::Cancelled);
-        assert_eq!(ending_of("RUNNING"), Ending::Unknown);
-        assert_eq!(ending_of(""), Ending::Unknown);
-    }
-
-    #[test]
-    fn what_slurmstepd_says() {
-        let line = |why: &str| {
-            format!(
-                "x\nslurmstepd-n1: error: *** JOB 19 ON n1 CANCELLED AT 2026-11-27T03:00:09{why} ***\ny\n"
-            )
-        };
-        for (why, ending) in [
-            ("", Ending::Cancelled),
-            (" DUE TO TIME LIMIT", Ending::Timeout),
-            (" DUE TO PREEMPTION", Ending::Preempted),
-            (" DUE TO NODE FAILURE", Ending::NodeFail),
-            (" DUE TO JOB REQUEUE", Ending::Unknown),
-        ] {
-            assert_eq!(ending_in_log(&line(why)), ending, "{why}");
-        }
-        assert_eq!(
-            ending_in_log("*** STEP 19.0 ON n1 CANCELLED AT 2026-11-27T03:00:09 ***"),
-            Ending::Unknown
-        );
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 pub mod chain;
 pub mod doctor;
+mod last_words;
 pub mod limits;
 pub mod link;
 pub mod login_node;
