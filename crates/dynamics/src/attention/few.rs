@@ -1,51 +1,38 @@
-//! [`Symmetric`](super::symmetric) attention of few tokens, without a mask: every weight is kept at both its places.
+//! [`Symmetric`](super::symmetric) attention of few tokens, without a mask: the weight of every pair is kept, once.
 //!
-//! Then each sum is one loop over all tokens, in registers from its first term to the division by Z, and Z itself is one more
-//! coordinate of it. The exponentials are taken pair after pair, whatever row a pair is in. What is computed is the same, term by
-//! term and bit by bit; but the weights take n² registers, which stay in the nearest caches for few tokens only.
+//! The exponentials are taken pair after pair, whatever row a pair is in. Then each sum is a loop over all tokens, in registers from
+//! its first term to the division by Z, and Z itself is one more coordinate of it: a row's weights stand in the columns of the rows
+//! before it and in its own. What is computed is the same, term by term and bit by bit; but the n²/2 weights stay in the nearest
+//! cache for few tokens only.
 #![allow(clippy::needless_range_loop, reason = "index loops over registers, unrolled whole")]
 #![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
 
 use std::marker::PhantomData;
 
-use super::gram::{ROWS, set_apart, stride};
-use super::symmetric::{TOGETHER, exponentials, rows_together};
+use super::exponentials::{TOGETHER, exponentials, in_range};
+use super::gram::{ROWS, pair_index, row_start, set_apart, stride};
 use super::{Scratch, Weighting};
 use crate::simd::{Kernel, Lanes, Pack, groups};
-
-/// Up to so many tokens: 2304 weights.
-const MOST: usize = 48;
 
 /// Coordinates taken together: ROWS × TILE sums, as many as 16 registers hold beside their operands.
 const TILE: usize = 3;
 
-/// Where the weight of each pair i < j goes: as row i's of token j, and as row j's of token i.
-pub(super) fn places(n: usize) -> Vec<[u32; 2]> {
-    let pairs = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j)));
-    pairs.map(|(i, j)| [place(n, i, j) as u32, place(n, j, i) as u32]).collect()
-}
-
-/// Whether n tokens are few.
-pub(super) fn are_few(n: usize) -> bool {
-    n <= MOST
+/// Whether n tokens of d coordinates are few: their weights, read once for every [`TILE`] coordinates, stay in the caches.
+pub(super) fn are_few(n: usize, d: usize) -> bool {
+    n <= 128 || (n <= 256 && d <= 4)
 }
 
 /// Registers that the weights of n tokens take.
 pub(super) fn weights(n: usize) -> usize {
-    n.next_multiple_of(ROWS) * n
-}
-
-/// Row i's weight of token j: `[block of rows][token][row in the block]`.
-fn place(n: usize, i: usize, j: usize) -> usize {
-    (i / ROWS * n + j) * ROWS + i % ROWS
+    n * (n - 1) / 2
 }
 
 /// One head. All slices are of packs.
 pub(crate) struct Few<'a, W> {
     /// n(n−1)/2 inner products.
     pub products: &'a [Pack],
-    /// Of as many pairs, what [`places`] says.
-    pub places: &'a [[u32; 2]],
+    /// The longest token's square, if it is known.
+    pub longest: Option<&'a Pack>,
     /// V x_j (or x_j, if V = c·I), n × d.
     pub values: &'a [Pack],
     /// The same as [`Gram`](super::gram::Gram) leaves them, if it is at hand.
@@ -74,7 +61,7 @@ macro_rules! for_each_tile {
         let d = $d;
         let narrow = match d {
             1 => 0,
-            3 => 1,
+            3 => 0,
             _ => [3, 2, 1][d % TILE],
         };
         let mut $k = 0;
@@ -104,39 +91,31 @@ impl<W: Weighting> Kernel for Few<'_, W> {
             set_apart::<L>(self.values, self.n, self.d, self.lanes, &mut self.scratch.apart);
         }
         for group in groups::<L>(self.lanes) {
-            self.weigh::<L>(group);
+            let kappa = L::load(self.kappa, group);
+            let minus_shift = -L::load(self.shift, group);
+            let weights = &mut L::registers_mut(&mut self.scratch.weights)[..weights(self.n)];
+            let longest = self.longest.map(|longest| L::load(longest, group));
+            if in_range(longest, kappa, minus_shift) {
+                weigh::<L, true>(kappa, minus_shift, self.products, group, weights);
+            } else {
+                weigh::<L, false>(kappa, minus_shift, self.products, group, weights);
+            }
             self.gather::<L>(group);
         }
     }
 }
 
 impl<W: Weighting> Few<'_, W> {
-    /// All weights, to both their places.
-    #[inline(always)]
-    fn weigh<L: Lanes<Scalar = f64>>(&mut self, group: usize) {
-        let n = self.n;
-        let kappa = L::load(self.kappa, group);
-        let minus_shift = -L::load(self.shift, group);
-        let weights = &mut L::registers_mut(&mut self.scratch.weights)[..weights(n)];
-        let [own] = exponentials(kappa, [L::splat(1.0)], minus_shift);
-        for i in 0..n {
-            weights[place(n, i, i)] = own;
-        }
-        let (products, products_left) = self.products.as_chunks::<TOGETHER>();
-        let (places, places_left) = self.places.as_chunks::<TOGETHER>();
-        for (products, places) in products.iter().zip(places) {
-            weigh::<L, TOGETHER>(kappa, minus_shift, products, places, weights, group);
-        }
-        for (product, place) in products_left.iter().zip(places_left) {
-            weigh::<L, 1>(kappa, minus_shift, &[*product], &[*place], weights, group);
-        }
-    }
-
     /// `A_i = (c / Z_i) Σ_j w_ij v_j`.
     #[inline(always)]
     fn gather<L: Lanes<Scalar = f64>>(&mut self, group: usize) {
         let (n, d, add) = (self.n, self.d, self.add);
         let factor = L::load(self.factor, group);
+        let [own] = exponentials::<L, 1, false>(
+            L::load(self.kappa, group),
+            [L::splat(1.0)],
+            -L::load(self.shift, group),
+        );
         let Scratch { weights, sums, apart, .. } = &mut *self.scratch;
         let weights = &L::registers(weights)[..self::weights(n)];
         let coefficients = &mut L::registers_mut(sums)[..n];
@@ -146,95 +125,126 @@ impl<W: Weighting> Few<'_, W> {
         if !W::SUMS {
             coefficients.fill(factor / L::splat(n as f64));
         }
-        let rows = rows_together(n);
-        for first in (0..n).step_by(rows) {
-            let end = n.min(first + rows);
-            for_each_tile!(d, |k, C| {
-                for block in (first..end).step_by(ROWS) {
-                    let weights = &weights[block * n..(block + ROWS) * n];
-                    let place = Place { d, k, row: 0, add, group, factor };
-                    let whole = end - block >= ROWS;
-                    let rows = if whole { ROWS } else { end - block };
-                    let coefficients = &mut coefficients[block..block + rows];
-                    let out = &mut out[block * d..(block + rows) * d];
-                    match (whole, W::SUMS && k == 0) {
-                        (true, true) => sum::<L, ROWS, C, true>(weights, values, coefficients, out, place),
-                        (true, false) => sum::<L, ROWS, C, false>(weights, values, coefficients, out, place),
-                        (false, is_first) => {
-                            for row in 0..rows {
-                                let coefficients = &mut coefficients[row..=row];
-                                let out = &mut out[row * d..(row + 1) * d];
-                                let place = Place { row, ..place };
-                                if is_first {
-                                    sum::<L, 1, C, true>(weights, values, coefficients, out, place);
-                                } else {
-                                    sum::<L, 1, C, false>(weights, values, coefficients, out, place);
-                                }
-                            }
+        for_each_tile!(d, |k, C| {
+            let mut first = 0;
+            while first < n {
+                let place = Place { n, d, k, first, own, add, group, factor };
+                let coefficients = &mut coefficients[first..];
+                let out = &mut out[first * d..];
+                let left = n - first;
+                first += if W::SUMS && k == 0 {
+                    // With Z in registers too, three coordinates leave room for three rows.
+                    match left {
+                        ROWS.. if C < TILE => {
+                            sum::<L, ROWS, C, true>(weights, values, coefficients, out, place)
                         }
+                        3.. => sum::<L, 3, C, true>(weights, values, coefficients, out, place),
+                        2 => sum::<L, 2, C, true>(weights, values, coefficients, out, place),
+                        _ => sum::<L, 1, C, true>(weights, values, coefficients, out, place),
                     }
-                }
-            });
-        }
+                } else {
+                    match left {
+                        ROWS.. => sum::<L, ROWS, C, false>(weights, values, coefficients, out, place),
+                        _ => sum::<L, 1, C, false>(weights, values, coefficients, out, place),
+                    }
+                };
+            }
+        });
     }
 }
 
-/// The weights of `N` pairs.
+/// The weights of all pairs.
 #[inline(always)]
-fn weigh<L: Lanes<Scalar = f64>, const N: usize>(
+fn weigh<L: Lanes<Scalar = f64>, const IN_RANGE: bool>(
     kappa: L,
     minus_shift: L,
-    products: &[Pack; N],
-    places: &[[u32; 2]; N],
-    weights: &mut [L],
+    products: &[Pack],
     group: usize,
+    weights: &mut [L],
 ) {
-    let mut cosines = [kappa; N];
-    for pair in 0..N {
-        cosines[pair] = L::load(&products[pair], group);
+    let (weights, weights_left) = weights.as_chunks_mut::<TOGETHER>();
+    let (products, products_left) = products.as_chunks::<TOGETHER>();
+    for (products, weights) in products.iter().zip(weights) {
+        let mut cosines = [kappa; TOGETHER];
+        for pair in 0..TOGETHER {
+            cosines[pair] = L::load(&products[pair], group);
+        }
+        *weights = exponentials::<L, TOGETHER, IN_RANGE>(kappa, cosines, minus_shift);
     }
-    let values = exponentials(kappa, cosines, minus_shift);
-    for pair in 0..N {
-        weights[places[pair][0] as usize] = values[pair];
-        weights[places[pair][1] as usize] = values[pair];
+    for (product, weight) in products_left.iter().zip(weights_left) {
+        [*weight] = exponentials::<L, 1, IN_RANGE>(kappa, [L::load(product, group)], minus_shift);
     }
 }
 
 /// What a block of sums needs to become part of A.
 #[derive(Clone, Copy)]
 struct Place<L> {
+    n: usize,
     d: usize,
     /// The first coordinate.
     k: usize,
-    /// The first row, within its block.
-    row: usize,
+    /// The first row.
+    first: usize,
+    /// What each token weighs for itself.
+    own: L,
     add: bool,
     group: usize,
     factor: L,
 }
 
-/// C coordinates of A of R rows. With `Z`, their coefficients c/Z as well, else these are known.
+/// C coordinates of A of R rows. With `Z`, their coefficients c/Z as well, else these are known. Coefficients and `out` begin with
+/// the first row.
 #[inline(always)]
 fn sum<L: Lanes<Scalar = f64>, const R: usize, const C: usize, const Z: bool>(
     weights: &[L],
     values: &[L],
     coefficients: &mut [L],
     out: &mut [Pack],
-    Place { d, k, row, add, group, factor }: Place<L>,
-) {
+    Place { n, d, k, first, own, add, group, factor }: Place<L>,
+) -> usize {
     let coefficients = &mut coefficients[..R];
+    let stride = stride(d);
+    let (before, values) = values.split_at(first * stride);
+    let (inside, after) = values.split_at(R * stride);
     let mut sums = [[L::splat(0.0); C]; R];
     let mut totals = [L::splat(0.0); R];
-    for (value, weights) in values.chunks_exact(stride(d)).zip(weights.chunks_exact(ROWS)) {
-        let (value, weights) = (&value[k..k + C], &weights[row..row + R]);
-        for r in 0..R {
-            for c in 0..C {
-                sums[r][c] = weights[r].mul_add(value[c], sums[r][c]);
+    macro_rules! take {
+        ($r:ident, $weight:expr, $value:ident) => {
+            for $r in 0..R {
+                let weight = $weight;
+                for c in 0..C {
+                    sums[$r][c] = weight.mul_add($value[c], sums[$r][c]);
+                }
+                if Z {
+                    totals[$r] = totals[$r] + weight;
+                }
             }
-            if Z {
-                totals[r] = totals[r] + weights[r];
-            }
-        }
+        };
+    }
+    // Rows above: the block's columns, one pair less to the next row each time.
+    let (mut pair, mut to_next) = (first.wrapping_sub(1), n.wrapping_sub(2));
+    for value in before.chunks_exact(stride) {
+        let (value, column) = (&value[k..k + C], &weights[pair..pair + R]);
+        take!(r, column[r], value);
+        pair += to_next;
+        to_next = to_next.wrapping_sub(1);
+    }
+    for s in 0..R {
+        let value = &inside[s * stride + k..][..C];
+        take!(
+            r,
+            if r == s { own } else { weights[pair_index(n, first + r.min(s), first + r.max(s))] },
+            value
+        );
+    }
+    let mut rows = [&weights[..0]; R];
+    let left = n - first - R;
+    for r in 0..R {
+        rows[r] = &weights[row_start(n, first + r) + R - 1 - r..][..left];
+    }
+    for (j, value) in after.chunks_exact(stride).take(left).enumerate() {
+        let value = &value[k..k + C];
+        take!(r, rows[r][j], value);
     }
     for r in 0..R {
         if Z {
@@ -251,4 +261,5 @@ fn sum<L: Lanes<Scalar = f64>, const R: usize, const C: usize, const Z: bool>(
             result.store(&mut out[c], group);
         }
     }
+    R
 }

@@ -24,10 +24,16 @@ pub(crate) const ROWS: usize = 4;
 /// enough to hide the latency of a fused multiply-add.
 pub(super) const COLUMNS: usize = 3;
 
-/// Packs that [`Gram`] takes for n tokens of d coordinates: the products of the n(n−1)/2 pairs, and behind them the tokens
-/// [apart](Apart).
+/// Packs that [`Gram`] takes for n tokens of d coordinates: the products of the n(n−1)/2 pairs, behind them the tokens
+/// [apart](set_apart), and the [longest] token's square.
 pub(crate) fn room(n: usize, d: usize) -> usize {
-    n * (n - 1) / 2 + n * stride(d)
+    n * (n - 1) / 2 + n * stride(d) + 1
+}
+
+/// What [`Gram`] left: the products; the tokens apart and the longest one's square, if they were kept.
+pub(super) fn parts(known: &[Pack], n: usize) -> (&[Pack], Option<(&[Pack], &Pack)>) {
+    let (products, rest) = known.split_at(known.len().min(n * (n - 1) / 2));
+    (products, rest.split_last().map(|(longest, apart)| (apart, longest)))
 }
 
 /// From one token to the next where they stand apart: not a power of two, that would map all tokens to a few sets of the cache.
@@ -87,16 +93,33 @@ impl Kernel for Gram<'_> {
     #[inline(always)]
     fn run<L: Lanes<Scalar = f64>>(self) {
         let Self { tokens, n, d, lanes, products } = self;
-        let (gram, apart) = products.split_at_mut(n * (n - 1) / 2);
+        let (gram, rest) = products.split_at_mut(n * (n - 1) / 2);
+        let Some((longest, apart)) = rest.split_last_mut() else { return };
         set_apart::<L>(tokens, n, d, lanes, apart);
         let stride = stride(d);
+        let of_group = |group: usize| &L::registers(apart)[group * n * stride..][..n * stride];
         for group in groups::<L>(lanes) {
-            let tokens = &L::registers(apart)[group * n * stride..][..n * stride];
+            self::longest(of_group(group), n, d).store(longest, group);
+        }
+        // A whole pack at a time: each line of the products is written once.
+        if LANES == 2 * L::WIDTH && groups::<L>(lanes).len() == 2 {
+            macro_rules! shortest {
+                ($($d:literal)*) => {
+                    match d {
+                        $($d => return rows::<L, $d, 2>([of_group(0), of_group(1)], n, 0, gram),)*
+                        _ => {}
+                    }
+                };
+            }
+            shortest!(1 2 3 4);
+        }
+        for group in groups::<L>(lanes) {
+            let tokens = of_group(group);
             macro_rules! short {
                 ($($d:literal)*) => {
                     match d {
                         $($d => {
-                            rows::<L, $d>(tokens, n, group, gram);
+                            rows::<L, $d, 1>([tokens], n, group, gram);
                             continue;
                         })*
                         _ => {}
@@ -127,19 +150,52 @@ impl Kernel for Gram<'_> {
     }
 }
 
-/// All products of tokens of few coordinates: a row at a time, its token in registers.
+/// The largest ‖x‖²: no product is larger, but for rounding. NaN where a token is none, and infinite where to look costs more
+/// than it saves.
 #[inline(always)]
-fn rows<L: Lanes<Scalar = f64>, const D: usize>(tokens: &[L], n: usize, group: usize, gram: &mut [Pack]) {
-    let mut gram = gram.iter_mut();
+fn longest<L: Lanes<Scalar = f64>>(tokens: &[L], n: usize, d: usize) -> L {
+    if 2 * d > n {
+        return L::splat(f64::INFINITY);
+    }
+    // The maximum forgets a NaN, a sum does not.
+    let (mut longest, mut poison) = (L::splat(0.0), L::splat(0.0));
+    for token in tokens.chunks_exact(stride(d)) {
+        let mut square = L::splat(0.0);
+        for coordinate in &token[..d] {
+            square = coordinate.mul_add(*coordinate, square);
+        }
+        longest = longest.max(square);
+        poison = square.mul_add(L::splat(0.0), poison);
+    }
+    longest + poison
+}
+
+/// All products of tokens of few coordinates, of `G` groups from `group` on: a row at a time, its token in registers.
+#[inline(always)]
+fn rows<L: Lanes<Scalar = f64>, const D: usize, const G: usize>(
+    tokens: [&[L]; G],
+    n: usize,
+    group: usize,
+    mut gram: &mut [Pack],
+) {
     for i in 0..n {
-        let mut own = [L::splat(0.0); D];
-        own.copy_from_slice(&tokens[i * stride(D)..][..D]);
-        for (other, product) in tokens[(i + 1) * stride(D)..].chunks_exact(stride(D)).zip(gram.by_ref()) {
-            let mut sum = L::splat(0.0);
-            for k in 0..D {
-                sum = own[k].mul_add(other[k], sum);
+        let mut own = [[L::splat(0.0); D]; G];
+        let mut others = tokens;
+        for g in 0..G {
+            own[g].copy_from_slice(&tokens[g][i * stride(D)..][..D]);
+            others[g] = &tokens[g][(i + 1) * stride(D)..n * stride(D)];
+        }
+        let (products, rest) = gram.split_at_mut(n - 1 - i);
+        gram = rest;
+        for (j, product) in products.iter_mut().enumerate() {
+            for g in 0..G {
+                let other = &others[g][j * stride(D)..][..D];
+                let mut sum = L::splat(0.0);
+                for k in 0..D {
+                    sum = own[g][k].mul_add(other[k], sum);
+                }
+                sum.store(product, group + g);
             }
-            sum.store(product, group);
         }
     }
 }
@@ -256,4 +312,40 @@ pub(crate) fn products<L: Lanes<Scalar = f64>, const R: usize, const C: usize>(
         }
     }
     sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::{Isa, dispatch};
+
+    /// What [`Gram`] says of the longest of these tokens, lane by lane.
+    fn longest_of(tokens: &[Pack], n: usize, d: usize, isa: Isa) -> [f64; LANES] {
+        let mut products = vec![Pack::ZERO; room(n, d)];
+        dispatch(Gram { tokens, n, d, lanes: LANES, products: &mut products }, isa);
+        parts(&products, n).1.map(|(_, longest)| longest.0).unwrap_or_default()
+    }
+
+    /// The largest square; a NaN or an infinity in any token of a lane stays in sight, and in its lane.
+    #[test]
+    fn the_longest_token_is_found_and_no_nan_is_lost() {
+        let (n, d) = (7, 3);
+        for isa in [Isa::PortableNarrow, Isa::Portable, Isa::widest()] {
+            for bad in 0..n {
+                let mut tokens: Vec<Pack> =
+                    (0..n * d).map(|index| Pack::splat((index / d) as f64 + 1.0)).collect();
+                tokens[bad * d + 1].0[5] = f64::NAN;
+                tokens[bad * d].0[2] = f64::INFINITY;
+                tokens[bad * d + 2].0[6] = -100.0;
+                let found = longest_of(&tokens, n, d, isa);
+                assert!(found[5].is_nan() && !found[2].is_finite(), "token {bad}, {}: {found:?}", isa.name());
+                let own = (bad + 1) as f64;
+                for lane in [0, 1, 3, 4, 7] {
+                    assert!((found[lane] - 147.0).abs() < 1e-12, "lane {lane}, {}", isa.name());
+                }
+                assert!((found[6] - (1e4 + 2.0 * own * own)).abs() < 1e-9, "{}", isa.name());
+            }
+            assert!(longest_of(&[Pack::splat(0.5); 8], 2, 4, isa)[0].is_infinite(), "not looked for");
+        }
+    }
 }

@@ -13,6 +13,7 @@
 #![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
 
 mod dual_newton;
+mod exponentials;
 mod feed_forward;
 mod few;
 mod fourier;
@@ -115,8 +116,8 @@ pub(crate) struct Attention {
     keys: Vec<Pack>,
     values: Vec<Pack>,
     scratch: Scratch,
-    /// Where [`Few`] keeps its weights; empty where tokens are many.
-    places: Vec<[u32; 2]>,
+    /// Whether tokens are so few that all weights are kept.
+    are_few: bool,
     /// None for the plain kernels.
     furnished: Option<Furnished>,
     evaluation: Evaluation,
@@ -127,7 +128,7 @@ pub(crate) struct Attention {
 
 /// What the kernels of a head write while they work.
 pub(crate) struct Scratch {
-    /// The weights of a block of rows (as long as m + n with m frozen tokens), or all n² of few tokens.
+    /// The weights of a block of rows (as long as m + n with m frozen tokens), or those of all pairs of few tokens.
     weights: Vec<Pack>,
     /// n: Z_i.
     sums: Vec<Pack>,
@@ -170,7 +171,7 @@ impl Attention {
         let frozen = model.frozen.weights.len();
         let rows = if keeps_pairs { symmetric::rows_together(n) } else { gram::ROWS };
         // What few tokens need; the others, and those that do not see themselves, go the other way.
-        let are_few = keeps_pairs && few::are_few(n);
+        let are_few = keeps_pairs && few::are_few(n, d);
         let weights = if are_few { few::weights(n).max(rows * (n + frozen)) } else { rows * (n + frozen) };
         Ok(Self {
             normalization: model.normalization,
@@ -194,7 +195,7 @@ impl Attention {
                 tiles: if keeps_pairs { vec![Pack::ZERO; n * d] } else { Vec::new() },
                 apart: if are_few { vec![Pack::ZERO; n * gram::stride(d)] } else { Vec::new() },
             },
-            places: if are_few { few::places(n) } else { Vec::new() },
+            are_few,
             furnished: (!is_plain(model)).then(|| Furnished::new(model)),
             evaluation,
             crew: Crew::default(),
@@ -222,8 +223,9 @@ impl Attention {
         let heads = &self.schedule.current().heads;
         let known =
             gram.unwrap_or_else(|| formed(Gram { tokens, n, d, lanes, products: &mut self.gram }, isa));
-        let (products, apart) = known.split_at(known.len().min(n * (n - 1) / 2));
-        let own = Some(apart).filter(|apart| std::ptr::eq(carried, tokens) && !apart.is_empty());
+        let (products, kept) = gram::parts(known, n);
+        let longest = kept.map(|(_, longest)| longest);
+        let own = kept.map(|(apart, _)| apart).filter(|_| std::ptr::eq(carried, tokens));
         for (index, head) in heads.iter().enumerate() {
             let (values, factor, self_term, apart) = match &head.value {
                 LaneMap::Scalar(c) => (carried, c, self.self_term, own),
@@ -239,6 +241,7 @@ impl Attention {
                             dispatch(
                                 Symmetric::<W, $causal> {
                                     products,
+                                    longest,
                                     values,
                                     n,
                                     d,
@@ -258,11 +261,11 @@ impl Attention {
                     }
                     if causal {
                         symmetric!(true);
-                    } else if self_term && few::are_few(n) {
+                    } else if self_term && self.are_few {
                         dispatch(
                             Few::<W> {
                                 products,
-                                places: &self.places,
+                                longest,
                                 values,
                                 apart,
                                 n,

@@ -9,17 +9,17 @@
 
 use std::marker::PhantomData;
 
+use super::exponentials::{TOGETHER, exponentials, in_range};
 use super::gram::{ROWS, row_start};
 use super::{Scratch, Weighting};
-use crate::simd::{EXP_OVERFLOW, Kernel, Lanes, Pack, exps_below_overflow, groups};
-
-/// Exponentials taken together.
-pub(super) const TOGETHER: usize = 6;
+use crate::simd::{Kernel, Lanes, Pack, groups};
 
 /// One head. All slices are of packs. `CAUSAL`: the mask.
 pub(crate) struct Symmetric<'a, W, const CAUSAL: bool> {
     /// n(n−1)/2 inner products.
     pub products: &'a [Pack],
+    /// The longest token's square, if it is known.
+    pub longest: Option<&'a Pack>,
     /// V x_j (or x_j, if V = c·I), n × d.
     pub values: &'a [Pack],
     pub n: usize,
@@ -48,11 +48,17 @@ impl<W: Weighting, const CAUSAL: bool> Kernel for Symmetric<'_, W, CAUSAL> {
     fn run<L: Lanes<Scalar = f64>>(mut self) {
         for group in groups::<L>(self.lanes) {
             self.take_in::<L>(group);
+            let (kappa, shift) = (L::load(self.kappa, group), L::load(self.shift, group));
+            let in_range = in_range(self.longest.map(|longest| L::load(longest, group)), kappa, -shift);
             let rows = rows_together(self.n);
             for first in (0..self.n).step_by(rows) {
                 let end = self.n.min(first + rows);
                 for i in first..end {
-                    self.weigh_row::<L>(first, i, group);
+                    if in_range {
+                        self.weigh_row::<L, true>(first, i, group);
+                    } else {
+                        self.weigh_row::<L, false>(first, i, group);
+                    }
                 }
                 self.gather_rows::<L>(first, end);
             }
@@ -124,7 +130,12 @@ impl<W: Weighting, const CAUSAL: bool> Symmetric<'_, W, CAUSAL> {
     /// The weights w_ij, j ≥ i, into the panel of i's block (`[block][token − first][row]`, as `first` is the first row that is
     /// kept); both ends' shares into the sums.
     #[inline(always)]
-    fn weigh_row<L: Lanes<Scalar = f64>>(&mut self, first: usize, i: usize, group: usize) {
+    fn weigh_row<L: Lanes<Scalar = f64>, const IN_RANGE: bool>(
+        &mut self,
+        first: usize,
+        i: usize,
+        group: usize,
+    ) {
         let n = self.n;
         let kappa = L::load(self.kappa, group);
         let minus_shift = -L::load(self.shift, group);
@@ -137,19 +148,28 @@ impl<W: Weighting, const CAUSAL: bool> Symmetric<'_, W, CAUSAL> {
         let (own, weights) = weights.split_at_mut(ROWS);
         let (own_sum, sums) = L::registers_mut(sums)[i..n].split_at_mut(1);
 
-        let [self_weight] = exponentials(kappa, [L::splat(1.0)], minus_shift);
+        let [self_weight] = exponentials::<L, 1, IN_RANGE>(kappa, [L::splat(1.0)], minus_shift);
         own[row] = self_weight;
         let mut sum = own_sum[0] + self_weight;
         let mut products = products.chunks_exact(TOGETHER);
         let mut weights = weights.chunks_exact_mut(TOGETHER * ROWS);
         let mut sums = sums.chunks_exact_mut(TOGETHER);
         for ((products, weights), sums) in products.by_ref().zip(weights.by_ref()).zip(sums.by_ref()) {
-            sum = Self::weigh::<L, TOGETHER>(kappa, minus_shift, products, weights, sums, sum, row, group);
+            sum = Self::weigh::<L, TOGETHER, IN_RANGE>(
+                kappa,
+                minus_shift,
+                products,
+                weights,
+                sums,
+                sum,
+                row,
+                group,
+            );
         }
         let rest =
             weights.into_remainder().chunks_exact_mut(ROWS).zip(sums.into_remainder().chunks_exact_mut(1));
         for (products, (weights, sums)) in products.remainder().chunks_exact(1).zip(rest) {
-            sum = Self::weigh::<L, 1>(kappa, minus_shift, products, weights, sums, sum, row, group);
+            sum = Self::weigh::<L, 1, IN_RANGE>(kappa, minus_shift, products, weights, sums, sum, row, group);
         }
         if W::SUMS {
             own_sum[0] = sum;
@@ -159,7 +179,7 @@ impl<W: Weighting, const CAUSAL: bool> Symmetric<'_, W, CAUSAL> {
     /// The weights of `N` pairs of one token; returns its sum with them added in order.
     #[inline(always)]
     #[allow(clippy::too_many_arguments, reason = "the innermost loop: everything is in registers already")]
-    fn weigh<L: Lanes<Scalar = f64>, const N: usize>(
+    fn weigh<L: Lanes<Scalar = f64>, const N: usize, const IN_RANGE: bool>(
         kappa: L,
         minus_shift: L,
         products: &[Pack],
@@ -174,7 +194,7 @@ impl<W: Weighting, const CAUSAL: bool> Symmetric<'_, W, CAUSAL> {
         for j in 0..N {
             cosines[j] = L::load(&products[j], group);
         }
-        let values = exponentials(kappa, cosines, minus_shift);
+        let values = exponentials::<L, N, IN_RANGE>(kappa, cosines, minus_shift);
         for j in 0..N {
             weights[j * ROWS + row % ROWS] = values[j];
             if W::SUMS {
@@ -308,18 +328,4 @@ fn gather<L: Lanes<Scalar = f64>, const R: usize, const C: usize, const CAUSAL: 
         }
         moment.copy_from_slice(&scattered);
     }
-}
-
-/// `e^{κc − shift}`, the exponent rounded once. Off the sphere (stages of rk4) it could exceed the largest f64's logarithm.
-#[inline(always)]
-pub(super) fn exponentials<L: Lanes<Scalar = f64>, const N: usize>(
-    kappa: L,
-    cosines: [L; N],
-    minus_shift: L,
-) -> [L; N] {
-    let mut exponents = cosines;
-    for exponent in &mut exponents {
-        *exponent = kappa.mul_add(*exponent, minus_shift).min(L::splat(EXP_OVERFLOW));
-    }
-    exps_below_overflow(exponents)
 }

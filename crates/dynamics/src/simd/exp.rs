@@ -56,6 +56,17 @@ pub fn exp_below_overflow<L: Lanes<Scalar = f64>>(x: L) -> L {
 /// [`exp_below_overflow`] of several registers side by side: they share the constants and hide each other's latency.
 #[inline(always)]
 pub fn exps_below_overflow<L: Lanes<Scalar = f64>, const N: usize>(x: [L; N]) -> [L; N] {
+    let mut values = exps_in_range(x);
+    for i in 0..N {
+        values[i] = values[i].zero_where(L::less(x[i], L::splat(EXP_FLUSH)));
+    }
+    values
+}
+
+/// [`exps_below_overflow`] for x between [`EXP_FLUSH`] and [`EXP_OVERFLOW`], the same bits in fewer operations. For all else the
+/// result is arbitrary.
+#[inline(always)]
+pub fn exps_in_range<L: Lanes<Scalar = f64>, const N: usize>(x: [L; N]) -> [L; N] {
     let mut rounded = x;
     let mut r = x;
     for i in 0..N {
@@ -73,7 +84,7 @@ pub fn exps_below_overflow<L: Lanes<Scalar = f64>, const N: usize>(x: [L; N]) ->
     }
     for i in 0..N {
         let value = L::splat(1.0) + q[i].mul_add(r[i] * r[i], r[i]);
-        q[i] = value.shift_exponent(rounded[i]).zero_where(L::less(x[i], L::splat(EXP_FLUSH)));
+        q[i] = value.shift_exponent(rounded[i]);
     }
     q
 }

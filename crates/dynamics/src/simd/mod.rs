@@ -22,7 +22,9 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use dispatch::{Kernel, dispatch, groups};
-pub use exp::{EXP_FLUSH, EXP_OVERFLOW, exp, exp_below_overflow, exp_scalar, exps_below_overflow};
+pub use exp::{
+    EXP_FLUSH, EXP_OVERFLOW, exp, exp_below_overflow, exp_scalar, exps_below_overflow, exps_in_range,
+};
 pub use isa::{IeeeModeError, Isa, IsaError, assert_ieee_mode};
 pub use lanes::Lanes;
 

@@ -8,7 +8,7 @@
 use std::marker::PhantomData;
 
 use super::super::Weighting;
-use super::super::symmetric::exponentials;
+use super::super::exponentials::exponentials;
 use super::{Rows, Tile};
 use crate::simd::{Kernel, LANES, Lanes, Pack, groups};
 
@@ -89,7 +89,8 @@ impl<W: Weighting> SymmetricTile<'_, W> {
     #[inline(always)]
     fn columns<L: Lanes<Scalar = f64>, const N: usize>(&mut self, j: usize, mut sum: L, group: usize) -> L {
         let Tile { n, kappa, shift, .. } = *self.tile;
-        let weights = exponentials(L::splat(kappa), self.products::<L, N>(j, group), L::splat(-shift));
+        let weights =
+            exponentials::<L, N, false>(L::splat(kappa), self.products::<L, N>(j, group), L::splat(-shift));
         if W::SUMS {
             for c in 0..N {
                 sum = sum + weights[c];
@@ -115,7 +116,7 @@ impl<W: Weighting> SymmetricTile<'_, W> {
         let seen = index.at_least(L::splat(if causal { j as f64 } else { 0.0 }));
         let [product] = self.products::<L, 1>(j, group);
         let product = L::select(own, L::splat(1.0), product);
-        let [weight] = exponentials(L::splat(kappa), [product], L::splat(-shift));
+        let [weight] = exponentials::<L, 1, false>(L::splat(kappa), [product], L::splat(-shift));
         for (moment, values) in self.rows.moments.iter_mut().zip(self.values.chunks_exact(n)) {
             let old = L::load(moment, group);
             let mut new = L::select(seen, weight.mul_add(L::splat(values[j]), old), old);
