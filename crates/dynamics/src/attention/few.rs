@@ -1,9 +1,12 @@
-//! [`Symmetric`](super::symmetric) attention of few tokens, without a mask: the weight of every pair is kept, once.
+//! [`Symmetric`](super::symmetric) attention of few tokens, without a mask: the weights of all pairs are kept.
 //!
 //! The exponentials are taken pair after pair, whatever row a pair is in. Then each sum is a loop over all tokens, in registers from
 //! its first term to the division by Z, and Z itself is one more coordinate of it: a row's weights stand in the columns of the rows
-//! before it and in its own. What is computed is the same, term by term and bit by bit; but the n²/2 weights stay in the nearest
-//! cache for few tokens only.
+//! before it and in its own. What is computed is the same, term by term and bit by bit; but the n²/2 weights stay in the near
+//! caches for few tokens only.
+//!
+//! Where few tokens have many coordinates, the loops over rows and columns are short and many: there (`TWICE`) each weight is kept
+//! at both its places, and a sum is one loop.
 #![allow(clippy::needless_range_loop, reason = "index loops over registers, unrolled whole")]
 #![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
 
@@ -11,6 +14,7 @@ use std::marker::PhantomData;
 
 use super::exponentials::{TOGETHER, exponentials, in_range};
 use super::gram::{ROWS, pair_index, row_start, set_apart, stride};
+use super::symmetric::rows_together;
 use super::{Scratch, Weighting};
 use crate::simd::{Kernel, Lanes, Pack, groups};
 
@@ -22,17 +26,35 @@ pub(super) fn are_few(n: usize, d: usize) -> bool {
     n <= 128 || (n <= 256 && d <= 4)
 }
 
+/// Whether their weights are kept twice.
+pub(super) fn are_kept_twice(n: usize, d: usize) -> bool {
+    n <= 48 && d > 8
+}
+
 /// Registers that the weights of n tokens take.
-pub(super) fn weights(n: usize) -> usize {
-    n * (n - 1) / 2
+pub(super) fn weights(n: usize, twice: bool) -> usize {
+    if twice { n.next_multiple_of(ROWS) * n } else { n * (n - 1) / 2 }
+}
+
+/// Where the weight of each pair i < j goes if it is kept twice: as row i's of token j, and as row j's of token i.
+pub(super) fn places(n: usize) -> Vec<[u32; 2]> {
+    let pairs = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j)));
+    pairs.map(|(i, j)| [place(n, i, j) as u32, place(n, j, i) as u32]).collect()
+}
+
+/// Row i's weight of token j: `[block of rows][token][row in the block]`.
+fn place(n: usize, i: usize, j: usize) -> usize {
+    (i / ROWS * n + j) * ROWS + i % ROWS
 }
 
 /// One head. All slices are of packs.
-pub(crate) struct Few<'a, W> {
+pub(crate) struct Few<'a, W, const TWICE: bool> {
     /// n(n−1)/2 inner products.
     pub products: &'a [Pack],
     /// The longest token's square, if it is known.
     pub longest: Option<&'a Pack>,
+    /// What [`places`] says, if weights are kept twice.
+    pub places: &'a [[u32; 2]],
     /// V x_j (or x_j, if V = c·I), n × d.
     pub values: &'a [Pack],
     /// The same as [`Gram`](super::gram::Gram) leaves them, if it is at hand.
@@ -82,7 +104,7 @@ macro_rules! for_each_tile {
     }};
 }
 
-impl<W: Weighting> Kernel for Few<'_, W> {
+impl<W: Weighting, const TWICE: bool> Kernel for Few<'_, W, TWICE> {
     type Output = ();
 
     #[inline(always)]
@@ -91,21 +113,64 @@ impl<W: Weighting> Kernel for Few<'_, W> {
             set_apart::<L>(self.values, self.n, self.d, self.lanes, &mut self.scratch.apart);
         }
         for group in groups::<L>(self.lanes) {
-            let kappa = L::load(self.kappa, group);
-            let minus_shift = -L::load(self.shift, group);
-            let weights = &mut L::registers_mut(&mut self.scratch.weights)[..weights(self.n)];
             let longest = self.longest.map(|longest| L::load(longest, group));
-            if in_range(longest, kappa, minus_shift) {
-                weigh::<L, true>(kappa, minus_shift, self.products, group, weights);
+            if in_range(longest, L::load(self.kappa, group), -L::load(self.shift, group)) {
+                self.weigh::<L, true>(group);
             } else {
-                weigh::<L, false>(kappa, minus_shift, self.products, group, weights);
+                self.weigh::<L, false>(group);
             }
             self.gather::<L>(group);
         }
     }
 }
 
-impl<W: Weighting> Few<'_, W> {
+impl<W: Weighting, const TWICE: bool> Few<'_, W, TWICE> {
+    /// The weights of all pairs.
+    #[inline(always)]
+    fn weigh<L: Lanes<Scalar = f64>, const IN_RANGE: bool>(&mut self, group: usize) {
+        let n = self.n;
+        let kappa = L::load(self.kappa, group);
+        let minus_shift = -L::load(self.shift, group);
+        let weights = &mut L::registers_mut(&mut self.scratch.weights)[..weights(n, TWICE)];
+        let (products, products_left) = self.products.as_chunks::<TOGETHER>();
+        macro_rules! of {
+            ($products:expr, $count:expr) => {{
+                let mut cosines = [kappa; $count];
+                for pair in 0..$count {
+                    cosines[pair] = L::load(&$products[pair], group);
+                }
+                exponentials::<L, { $count }, IN_RANGE>(kappa, cosines, minus_shift)
+            }};
+        }
+        if TWICE {
+            let [own] = exponentials::<L, 1, IN_RANGE>(kappa, [L::splat(1.0)], minus_shift);
+            for i in 0..n {
+                weights[place(n, i, i)] = own;
+            }
+            let (places, places_left) = self.places.as_chunks::<TOGETHER>();
+            for (products, places) in products.iter().zip(places) {
+                let values = of!(products, TOGETHER);
+                for pair in 0..TOGETHER {
+                    weights[places[pair][0] as usize] = values[pair];
+                    weights[places[pair][1] as usize] = values[pair];
+                }
+            }
+            for (product, [first, second]) in products_left.iter().zip(places_left) {
+                let [value] = of!([product], 1);
+                weights[*first as usize] = value;
+                weights[*second as usize] = value;
+            }
+        } else {
+            let (weights, weights_left) = weights.as_chunks_mut::<TOGETHER>();
+            for (products, weights) in products.iter().zip(weights) {
+                *weights = of!(products, TOGETHER);
+            }
+            for (product, weight) in products_left.iter().zip(weights_left) {
+                [*weight] = of!([product], 1);
+            }
+        }
+    }
+
     /// `A_i = (c / Z_i) Σ_j w_ij v_j`.
     #[inline(always)]
     fn gather<L: Lanes<Scalar = f64>>(&mut self, group: usize) {
@@ -117,7 +182,7 @@ impl<W: Weighting> Few<'_, W> {
             -L::load(self.shift, group),
         );
         let Scratch { weights, sums, apart, .. } = &mut *self.scratch;
-        let weights = &L::registers(weights)[..self::weights(n)];
+        let weights = &L::registers(weights)[..self::weights(n, TWICE)];
         let coefficients = &mut L::registers_mut(sums)[..n];
         let stride = stride(d);
         let values = &L::registers(self.apart.unwrap_or(apart))[group * n * stride..][..n * stride];
@@ -125,54 +190,39 @@ impl<W: Weighting> Few<'_, W> {
         if !W::SUMS {
             coefficients.fill(factor / L::splat(n as f64));
         }
-        for_each_tile!(d, |k, C| {
-            let mut first = 0;
-            while first < n {
-                let place = Place { n, d, k, first, own, add, group, factor };
-                let coefficients = &mut coefficients[first..];
-                let out = &mut out[first * d..];
-                let left = n - first;
-                first += if W::SUMS && k == 0 {
-                    // With Z in registers too, three coordinates leave room for three rows.
-                    match left {
-                        ROWS.. if C < TILE => {
-                            sum::<L, ROWS, C, true>(weights, values, coefficients, out, place)
+        // Rows whose weights stay in the nearest cache while the coordinates go by in tiles.
+        let together = if TWICE { rows_together(n) } else { n };
+        for start in (0..n).step_by(together) {
+            let end = n.min(start + together);
+            for_each_tile!(d, |k, C| {
+                let mut first = start;
+                while first < end {
+                    let place = Place { n, d, k, first, own, add, group, factor };
+                    let coefficients = &mut coefficients[first..];
+                    let out = &mut out[first * d..];
+                    macro_rules! sum {
+                        ($rows:expr, $z:literal) => {
+                            sum::<L, { $rows }, C, $z, TWICE>(weights, values, coefficients, out, place)
+                        };
+                    }
+                    let left = end - first;
+                    first += if W::SUMS && k == 0 {
+                        // With Z in registers too, three coordinates leave room for three rows.
+                        match left {
+                            ROWS.. if TWICE || C < TILE => sum!(ROWS, true),
+                            3.. if !TWICE => sum!(3, true),
+                            2 if !TWICE => sum!(2, true),
+                            _ => sum!(1, true),
                         }
-                        3.. => sum::<L, 3, C, true>(weights, values, coefficients, out, place),
-                        2 => sum::<L, 2, C, true>(weights, values, coefficients, out, place),
-                        _ => sum::<L, 1, C, true>(weights, values, coefficients, out, place),
-                    }
-                } else {
-                    match left {
-                        ROWS.. => sum::<L, ROWS, C, false>(weights, values, coefficients, out, place),
-                        _ => sum::<L, 1, C, false>(weights, values, coefficients, out, place),
-                    }
-                };
-            }
-        });
-    }
-}
-
-/// The weights of all pairs.
-#[inline(always)]
-fn weigh<L: Lanes<Scalar = f64>, const IN_RANGE: bool>(
-    kappa: L,
-    minus_shift: L,
-    products: &[Pack],
-    group: usize,
-    weights: &mut [L],
-) {
-    let (weights, weights_left) = weights.as_chunks_mut::<TOGETHER>();
-    let (products, products_left) = products.as_chunks::<TOGETHER>();
-    for (products, weights) in products.iter().zip(weights) {
-        let mut cosines = [kappa; TOGETHER];
-        for pair in 0..TOGETHER {
-            cosines[pair] = L::load(&products[pair], group);
+                    } else {
+                        match left {
+                            ROWS.. => sum!(ROWS, false),
+                            _ => sum!(1, false),
+                        }
+                    };
+                }
+            });
         }
-        *weights = exponentials::<L, TOGETHER, IN_RANGE>(kappa, cosines, minus_shift);
-    }
-    for (product, weight) in products_left.iter().zip(weights_left) {
-        [*weight] = exponentials::<L, 1, IN_RANGE>(kappa, [L::load(product, group)], minus_shift);
     }
 }
 
@@ -195,7 +245,7 @@ struct Place<L> {
 /// C coordinates of A of R rows. With `Z`, their coefficients c/Z as well, else these are known. Coefficients and `out` begin with
 /// the first row.
 #[inline(always)]
-fn sum<L: Lanes<Scalar = f64>, const R: usize, const C: usize, const Z: bool>(
+fn sum<L: Lanes<Scalar = f64>, const R: usize, const C: usize, const Z: bool, const TWICE: bool>(
     weights: &[L],
     values: &[L],
     coefficients: &mut [L],
@@ -204,8 +254,6 @@ fn sum<L: Lanes<Scalar = f64>, const R: usize, const C: usize, const Z: bool>(
 ) -> usize {
     let coefficients = &mut coefficients[..R];
     let stride = stride(d);
-    let (before, values) = values.split_at(first * stride);
-    let (inside, after) = values.split_at(R * stride);
     let mut sums = [[L::splat(0.0); C]; R];
     let mut totals = [L::splat(0.0); R];
     macro_rules! take {
@@ -221,30 +269,40 @@ fn sum<L: Lanes<Scalar = f64>, const R: usize, const C: usize, const Z: bool>(
             }
         };
     }
-    // Rows above: the block's columns, one pair less to the next row each time.
-    let (mut pair, mut to_next) = (first.wrapping_sub(1), n.wrapping_sub(2));
-    for value in before.chunks_exact(stride) {
-        let (value, column) = (&value[k..k + C], &weights[pair..pair + R]);
-        take!(r, column[r], value);
-        pair += to_next;
-        to_next = to_next.wrapping_sub(1);
-    }
-    for s in 0..R {
-        let value = &inside[s * stride + k..][..C];
-        take!(
-            r,
-            if r == s { own } else { weights[pair_index(n, first + r.min(s), first + r.max(s))] },
-            value
-        );
-    }
-    let mut rows = [&weights[..0]; R];
-    let left = n - first - R;
-    for r in 0..R {
-        rows[r] = &weights[row_start(n, first + r) + R - 1 - r..][..left];
-    }
-    for (j, value) in after.chunks_exact(stride).take(left).enumerate() {
-        let value = &value[k..k + C];
-        take!(r, rows[r][j], value);
+    if TWICE {
+        let panel = &weights[place(n, first, 0)..];
+        for (value, weights) in values.chunks_exact(stride).zip(panel.chunks(ROWS)) {
+            let (value, weights) = (&value[k..k + C], &weights[..R]);
+            take!(r, weights[r], value);
+        }
+    } else {
+        let (before, values) = values.split_at(first * stride);
+        let (inside, after) = values.split_at(R * stride);
+        // Rows above: the block's columns, one pair less to the next row each time.
+        let (mut pair, mut to_next) = (first.wrapping_sub(1), n.wrapping_sub(2));
+        for value in before.chunks_exact(stride) {
+            let (value, column) = (&value[k..k + C], &weights[pair..pair + R]);
+            take!(r, column[r], value);
+            pair += to_next;
+            to_next = to_next.wrapping_sub(1);
+        }
+        for s in 0..R {
+            let value = &inside[s * stride + k..][..C];
+            take!(
+                r,
+                if r == s { own } else { weights[pair_index(n, first + r.min(s), first + r.max(s))] },
+                value
+            );
+        }
+        let mut rows = [&weights[..0]; R];
+        let left = n - first - R;
+        for r in 0..R {
+            rows[r] = &weights[row_start(n, first + r) + R - 1 - r..][..left];
+        }
+        for (j, value) in after.chunks_exact(stride).take(left).enumerate() {
+            let value = &value[k..k + C];
+            take!(r, rows[r][j], value);
+        }
     }
     for r in 0..R {
         if Z {

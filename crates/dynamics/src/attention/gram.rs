@@ -160,10 +160,18 @@ fn longest<L: Lanes<Scalar = f64>>(tokens: &[L], n: usize, d: usize) -> L {
     // The maximum forgets a NaN, a sum does not.
     let (mut longest, mut poison) = (L::splat(0.0), L::splat(0.0));
     for token in tokens.chunks_exact(stride(d)) {
-        let mut square = L::splat(0.0);
-        for coordinate in &token[..d] {
-            square = coordinate.mul_add(*coordinate, square);
+        // Four sums, that need not wait for each other.
+        let mut squares = [L::splat(0.0); 4];
+        let (fours, rest) = token[..d].as_chunks::<4>();
+        for four in fours {
+            for i in 0..4 {
+                squares[i] = four[i].mul_add(four[i], squares[i]);
+            }
         }
+        for (square, coordinate) in squares.iter_mut().zip(rest) {
+            *square = coordinate.mul_add(*coordinate, *square);
+        }
+        let square = (squares[0] + squares[1]) + (squares[2] + squares[3]);
         longest = longest.max(square);
         poison = square.mul_add(L::splat(0.0), poison);
     }
@@ -346,6 +354,7 @@ mod tests {
                 assert!((found[6] - (1e4 + 2.0 * own * own)).abs() < 1e-9, "{}", isa.name());
             }
             assert!(longest_of(&[Pack::splat(0.5); 8], 2, 4, isa)[0].is_infinite(), "not looked for");
+            assert!((longest_of(&[Pack::splat(0.5); 180], 20, 9, isa)[0] - 2.25).abs() < 1e-12);
         }
     }
 }

@@ -23,6 +23,7 @@ mod gram;
 mod hardmax;
 mod heads;
 mod maps;
+mod pairs;
 mod rows;
 mod schedule;
 mod sinkhorn;
@@ -45,16 +46,15 @@ use crate::ensemble::{EnsembleError, Start};
 use crate::integrators::Clock;
 use crate::model::{Mask, Model, Normalization, System};
 use crate::simd::{Isa, Lanes, Pack, dispatch, exp_scalar};
-use few::Few;
 use furnished::Furnished;
 use general::General;
 use hardmax::Hardmax;
 use heads::{LaneHead, Score};
 pub(crate) use maps::{Apply, LaneMap, gather};
+use pairs::Pairs;
 use schedule::Schedule;
 pub use sinkhorn::has_plan_without_self;
 use softmax::Softmax;
-use symmetric::Symmetric;
 pub use tiles::{Evaluation, MOST_IN_PAIRS};
 use unnormalized::Unnormalized;
 
@@ -118,6 +118,8 @@ pub(crate) struct Attention {
     scratch: Scratch,
     /// Whether tokens are so few that all weights are kept.
     are_few: bool,
+    /// Where [`few::Few`] keeps them, if it does so twice.
+    places: Vec<[u32; 2]>,
     /// None for the plain kernels.
     furnished: Option<Furnished>,
     evaluation: Evaluation,
@@ -136,7 +138,7 @@ pub(crate) struct Scratch {
     moments: Vec<Pack>,
     /// n × d: the values as the symmetric kernel takes them.
     tiles: Vec<Pack>,
-    /// The values as [`Few`] takes them.
+    /// The values as [`few::Few`] takes them.
     apart: Vec<Pack>,
 }
 
@@ -172,7 +174,9 @@ impl Attention {
         let rows = if keeps_pairs { symmetric::rows_together(n) } else { gram::ROWS };
         // What few tokens need; the others, and those that do not see themselves, go the other way.
         let are_few = keeps_pairs && few::are_few(n, d);
-        let weights = if are_few { few::weights(n).max(rows * (n + frozen)) } else { rows * (n + frozen) };
+        let twice = are_few && few::are_kept_twice(n, d);
+        let weights = rows * (n + frozen);
+        let weights = if are_few { few::weights(n, twice).max(weights) } else { weights };
         Ok(Self {
             normalization: model.normalization,
             causal: model.mask == Mask::Causal,
@@ -196,6 +200,7 @@ impl Attention {
                 apart: if are_few { vec![Pack::ZERO; n * gram::stride(d)] } else { Vec::new() },
             },
             are_few,
+            places: if twice { few::places(n) } else { Vec::new() },
             furnished: (!is_plain(model)).then(|| Furnished::new(model)),
             evaluation,
             crew: Crew::default(),
@@ -236,54 +241,25 @@ impl Attention {
             match &head.score {
                 Score::Symmetric => {
                     let shift = if W::SUMS { kappa } else { &self.shift };
-                    macro_rules! symmetric {
-                        ($causal:literal) => {
-                            dispatch(
-                                Symmetric::<W, $causal> {
-                                    products,
-                                    longest,
-                                    values,
-                                    n,
-                                    d,
-                                    lanes,
-                                    self_term,
-                                    kappa,
-                                    shift,
-                                    factor,
-                                    add,
-                                    scratch,
-                                    out,
-                                    weighting,
-                                },
-                                isa,
-                            );
-                        };
+                    let (few, places) = (self.are_few, &self.places[..]);
+                    Pairs {
+                        products,
+                        longest,
+                        values,
+                        apart,
+                        n,
+                        d,
+                        lanes,
+                        causal,
+                        self_term,
+                        few,
+                        places,
+                        kappa,
+                        shift,
+                        factor,
+                        add,
                     }
-                    if causal {
-                        symmetric!(true);
-                    } else if self_term && self.are_few {
-                        dispatch(
-                            Few::<W> {
-                                products,
-                                longest,
-                                values,
-                                apart,
-                                n,
-                                d,
-                                lanes,
-                                kappa,
-                                shift,
-                                factor,
-                                add,
-                                scratch,
-                                out,
-                                weighting,
-                            },
-                            isa,
-                        );
-                    } else {
-                        symmetric!(false);
-                    }
+                    .attend::<W>(scratch, out, isa);
                 }
                 Score::Mapped { query, key } => {
                     let queries = mapped(query.as_ref(), tokens, d, lanes, isa, &mut self.queries);
