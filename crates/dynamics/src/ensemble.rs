@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::assembly::{Brownian, brownian, field};
 pub use crate::attention::{Evaluation, MOST_IN_PAIRS, pair_index, series_orders};
 use crate::attention::{Gram, gather, room, weights};
+use crate::cone;
 pub use crate::ensemble_error::EnsembleError;
 use crate::geometry::circle;
 use crate::geometry::equiangular;
@@ -17,50 +18,9 @@ use crate::geometry::euclidean::Closeness;
 use crate::geometry::rescaled;
 use crate::integrators::{Clock, Integrator, Stage, VectorField, integrator};
 use crate::model::{self, Geometry, Model};
-use crate::noise::Noise;
 use crate::parameters::{Head, Layers, Parameters};
 use crate::simd::{Isa, LANES, Pack, dispatch};
-
-/// Where one replica starts.
-#[derive(Clone, Debug)]
-pub struct Start {
-    /// Inverse temperature β ≥ 0.
-    pub beta: f64,
-    /// η, the step actually used.
-    pub step: f64,
-    /// The initial tokens, n × d row-major, unit rows but in R^d; for equiangular tokens their gap 1 − ρ alone.
-    pub tokens: Vec<f64>,
-    /// The matrices. Starts that share one `Arc` share the memory too.
-    pub parameters: Arc<Parameters>,
-    /// r_i(0), where the layer norm moves radii.
-    pub radius: f64,
-    /// K of Kuramoto's model.
-    pub coupling: f64,
-    /// ω_i of Kuramoto's model; empty if all are zero.
-    pub frequencies: Vec<f64>,
-    /// Brownian noise.
-    pub noise: Option<Noise>,
-    /// The matrices of every layer, where the model is [layered](Model::layered): in place of `parameters`.
-    pub layers: Option<Arc<dyn Layers>>,
-}
-
-impl Start {
-    /// A start without noise: radii 1, coupling 1, no frequencies.
-    #[must_use]
-    pub fn new(beta: f64, step: f64, tokens: Vec<f64>, parameters: Arc<Parameters>) -> Self {
-        Self {
-            beta,
-            step,
-            tokens,
-            parameters,
-            radius: 1.0,
-            coupling: 1.0,
-            frequencies: Vec::new(),
-            noise: None,
-            layers: None,
-        }
-    }
-}
+pub use crate::start::Start;
 
 /// Replicas in lanes. Unused lanes repeat lane 0 or stay as they were; they are never read.
 pub struct Ensemble {
@@ -83,6 +43,7 @@ pub struct Ensemble {
     noise: Option<Brownian>,
     /// β, the matrices and the layers of each lane, as they were given.
     given: Vec<Given>,
+    stays_together: bool,
     steps: u64,
     /// One bit a lane.
     stationary: u8,
@@ -134,7 +95,7 @@ impl Ensemble {
         let tokens: Vec<&[f64]> = starts.iter().map(|start| start.tokens.as_slice()).collect();
         let mut state = side_by_side(&tokens);
         if model.geometry == Geometry::Circle {
-            state = state.chunks_exact(2).map(angle).collect();
+            state = state.chunks_exact(2).map(circle::angle).collect();
         }
         let radius = gather(starts, |start| start.radius);
         state.extend(std::iter::repeat_n(radius, model.radii()));
@@ -155,6 +116,7 @@ impl Ensemble {
                 .iter()
                 .map(|start| (start.beta, Arc::clone(&start.parameters), start.layers.clone()))
                 .collect(),
+            stays_together: cone::never_grows(model, starts),
             steps: 0,
             stationary: 0,
             finite: finite_lanes(&tokens),
@@ -343,6 +305,13 @@ impl Ensemble {
         self.finite >> lane & 1 == 1
     }
 
+    /// Whether no step makes the smallest cosine of a state smaller, but for rounding errors, once it is positive: V = c·I with
+    /// c ≥ 0, tokens on the sphere, steps of `projected_euler` or layers, no noise (P0, proof of Lemma 4.2).
+    #[must_use]
+    pub fn stays_together(&self) -> bool {
+        self.stays_together
+    }
+
     /// What a checkpoint needs.
     #[must_use]
     pub fn save(&self) -> EnsembleState {
@@ -415,11 +384,6 @@ pub(crate) fn check(model: &Model, starts: &[Start], isa: Isa) -> Result<(), Ens
         }
     }
     Ok(())
-}
-
-/// The angle of a point of the plane.
-fn angle(point: &[Pack]) -> Pack {
-    Pack(std::array::from_fn(|lane| libm::atan2(point[1].0[lane], point[0].0[lane])))
 }
 
 /// The lanes' numbers as packs; unused lanes repeat lane 0.

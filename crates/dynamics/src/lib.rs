@@ -37,6 +37,7 @@ mod attention;
 pub mod call;
 pub mod clock;
 pub mod complex;
+mod cone;
 pub mod constant;
 mod crew;
 pub mod ensemble;
@@ -55,6 +56,7 @@ pub mod quantile;
 pub mod random;
 pub mod safetensors;
 pub mod simd;
+mod start;
 pub mod trajectory;
 
 #[cfg(test)]

@@ -66,6 +66,7 @@ impl States {
                 tokens,
                 stationary: 0,
                 finite: u8::MAX,
+                stays_together: false,
                 evaluations: step,
                 isa: Isa::detect().expect("METASWEEP_SIMD names instructions of this machine"),
                 system: None,

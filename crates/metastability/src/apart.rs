@@ -21,20 +21,21 @@ pub struct Apart {
 }
 
 impl Apart {
-    /// The smallest cosine of each lane of `active`; −∞ where it is below every threshold that has not been reached yet. Tells
-    /// `collapse` the smallest cosine of the state before where that is needed now.
+    /// The smallest cosine of each lane of `active`; −∞ where it is below every threshold that has not been reached yet, or below `last`
+    /// where all have. Tells `collapse` the smallest cosine of the state before where that is needed now.
     pub fn smallest(
         &mut self,
         watch: &Watch,
         scene: &Scene<'_>,
         collapse: &mut Collapse,
         active: LaneMask,
+        last: Option<f64>,
     ) -> [f64; LANES] {
         let mut least = [f64::NEG_INFINITY; LANES];
         let mut known = 0;
         let tokens = Tokens::of(scene, scene.tokens);
         for lane in lanes_of(active) {
-            let Some(level) = collapse.next_level(watch, lane) else { continue };
+            let Some(level) = collapse.next_level(watch, lane).or(last) else { continue };
             let pairs = tokens.lane(lane);
             if pairs.at_least_the_smallest() < level {
                 continue;

@@ -63,6 +63,7 @@
 //!         tokens: &tokens,
 //!         stationary: 0,
 //!         finite: u8::MAX,
+//!         stays_together: false,
 //!         evaluations: step,
 //!         isa: Isa::Portable,
 //!         system: None,
@@ -89,6 +90,7 @@ pub mod bit_rows;
 pub mod clock;
 pub mod collapse;
 pub mod cosines;
+pub mod determined;
 pub mod equiangular;
 pub mod fixed;
 pub mod hemisphere;
@@ -105,6 +107,7 @@ pub mod record;
 pub mod recorder;
 pub mod renyi;
 pub mod scene;
+mod shown;
 pub mod spectrum;
 pub mod theory;
 pub mod tracker;

@@ -358,6 +358,7 @@ impl Shown {
             tokens: &self.tokens,
             stationary,
             finite: u8::from(is_finite),
+            stays_together: false,
             evaluations: trajectory.evaluations(),
             isa,
             system: Some(system),

@@ -5,15 +5,14 @@
 
 use std::sync::Arc;
 
-use metasweep_dynamics::ensemble::{Ensemble, MOST_IN_PAIRS};
-use metasweep_dynamics::model::Geometry;
+use metasweep_dynamics::ensemble::Ensemble;
 use metasweep_dynamics::simd::LANES;
 use serde::{Deserialize, Serialize};
 
 use crate::adjacency::smallest;
 use crate::apart::Apart;
-use crate::clock::Instant;
 use crate::collapse::Collapse;
+use crate::determined;
 use crate::equiangular;
 use crate::fixed::Fixed;
 use crate::hemisphere;
@@ -24,6 +23,7 @@ use crate::plateaus::first_metastable;
 use crate::portraits::Portraits;
 use crate::record::{End, ReplicaRecord};
 use crate::scene::{LaneMask, Place, Scene, lane_bit, lanes_of};
+use crate::shown::with_scene;
 use crate::tracker::Tracker;
 use crate::watch::Watch;
 
@@ -128,12 +128,15 @@ impl Recorder {
             self.fix(watch, scene);
         }
         self.portraits.observe(watch, scene, self.alive, |state| state == scene.step);
+        let determined = determined::from_cosine(watch, scene);
         let least = match &mut self.tracker {
             Some(tracker) => tracker.observe(watch, scene, self.running, first),
-            None if self.collapse.complete(self.running) => [f64::INFINITY; LANES],
+            None if determined.is_none() && self.collapse.complete(self.running) => [f64::INFINITY; LANES],
             None => match Pairs::of(scene) {
                 pairs @ Pairs::Kept(_) => smallest(&pairs, self.running, scene.isa),
-                Pairs::Formed(_) => self.apart.smallest(watch, scene, &mut self.collapse, self.running),
+                Pairs::Formed(_) => {
+                    self.apart.smallest(watch, scene, &mut self.collapse, self.running, determined)
+                }
             },
         };
         self.collapse.observe(watch, scene, least, self.running, first);
@@ -141,11 +144,17 @@ impl Recorder {
             self.sample(watch, scene, |sample| sample == scene.step);
         }
         for lane in lanes_of(self.running & scene.stationary) {
-            self.rest(watch, scene, lane);
+            self.rest(watch, scene, lane, End::Stationary);
+        }
+        for lane in lanes_of(self.running) {
+            if determined.is_some_and(|cosine| least[lane] >= cosine) {
+                self.rest(watch, scene, lane, End::Collapsed);
+            }
         }
     }
 
-    /// True once nothing that later states could show would change any record: all lanes stationary or failed.
+    /// True once nothing that later states could show would change any record: all lanes stationary, failed, or
+    /// [`determined`].
     #[must_use]
     pub fn settled(&self) -> bool {
         self.running == 0
@@ -192,8 +201,8 @@ impl Recorder {
                     .zip(&watch.deltas)
                     .map(|(clusters, delta)| (alive && !delta.is_nan()).then_some(clusters[lane]))
                     .collect(),
-                min_cosine_final: (alive && self.n > 1).then_some(least[lane]),
-                energy_final: alive.then_some(energy[lane]),
+                min_cosine_final: (watch.final_state && alive && self.n > 1).then_some(least[lane]),
+                energy_final: (watch.final_state && alive).then_some(energy[lane]),
                 hemisphere_initial: seen.hemisphere,
                 first_plateau: first_metastable(&plateaus, self.n, watch.min_lifetime, forever)
                     .filter(|_| watch.plateaus),
@@ -303,9 +312,9 @@ impl Recorder {
         }
     }
 
-    /// A lane's last step changed nothing, nor will any other.
-    fn rest(&mut self, watch: &Watch, scene: &Scene<'_>, lane: usize) {
-        self.leave(scene, lane, End::Stationary);
+    /// A lane's last step changed nothing, nor will any other; or all that will change is not asked for.
+    fn rest(&mut self, watch: &Watch, scene: &Scene<'_>, lane: usize, end: End) {
+        self.leave(scene, lane, end);
         if let Some(tracker) = &mut self.tracker {
             tracker.rest(watch, lane);
         }
@@ -343,56 +352,4 @@ fn status(fate: Option<&Fate>) -> String {
 fn by_column(rows: &[f64], columns: usize, samples: usize) -> Vec<f64> {
     let at = |column: usize, sample: usize| rows.get(sample * columns + column).copied().unwrap_or(f64::NAN);
     (0..columns).flat_map(|column| (0..samples).map(move |sample| at(column, sample))).collect()
-}
-
-/// Tokens from which on no Gram matrix is formed that neither steps nor tracking ask for.
-const MANY: usize = 256;
-
-/// Whether states are shown with their Gram matrix; pairs that are formed have the same bits. A matter of memory and time: where a step
-/// begins with it, or plateaus are tracked, it is there anyway.
-fn keeps_pairs(watch: &Watch, n: usize, ensemble: &Ensemble) -> bool {
-    let wanted = ensemble.uses_gram() || watch.plateaus || watch.merges;
-    n <= MOST_IN_PAIRS && (wanted || n < MANY)
-}
-
-/// Shows the ensemble's current state.
-fn with_scene<T>(
-    watch: &Watch,
-    n: usize,
-    lanes: usize,
-    ensemble: &mut Ensemble,
-    show: impl FnOnce(&Scene<'_>) -> T,
-) -> T {
-    let mask = |holds: &dyn Fn(usize) -> bool| {
-        (0..lanes).filter(|&lane| holds(lane)).fold(0, |mask, lane| mask | lane_bit(lane))
-    };
-    let (step, evaluations) = (ensemble.steps(), ensemble.evaluations());
-    let stationary = mask(&|lane| ensemble.stationary(lane));
-    let finite = mask(&|lane| ensemble.finite(lane));
-    let isa = ensemble.isa();
-    let place = match ensemble.model().geometry {
-        Geometry::Euclidean | Geometry::Rescaled => Place::Euclidean,
-        Geometry::Equiangular => Place::Pair(ensemble.model().n),
-        Geometry::Sphere | Geometry::Circle => Place::Sphere,
-    };
-    let kept = keeps_pairs(watch, n, ensemble);
-    if kept {
-        ensemble.gram();
-    }
-    let ensemble: &Ensemble = ensemble;
-    let gram = ensemble.known_gram().filter(|_| kept).unwrap_or_default();
-    let tokens = ensemble.tokens();
-    show(&Scene {
-        n,
-        step,
-        time: [Instant::of_step(step, watch.step); LANES],
-        place,
-        gram,
-        tokens,
-        stationary,
-        finite,
-        evaluations,
-        isa,
-        system: Some(ensemble),
-    })
 }

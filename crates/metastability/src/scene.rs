@@ -70,6 +70,8 @@ pub struct Scene<'a> {
     pub stationary: LaneMask,
     /// Lanes in which every number is finite.
     pub finite: LaneMask,
+    /// Whether tokens that are together stay so.
+    pub stays_together: bool,
     /// Evaluations of the attention vector so far.
     pub evaluations: u64,
     /// The instructions to look with. No choice changes a bit.

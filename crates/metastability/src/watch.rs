@@ -68,6 +68,9 @@ pub struct Watch {
     pub plateaus: bool,
     /// Shortest lifetime of a first metastable plateau.
     pub min_lifetime: f64,
+    /// Whether smallest cosine and energy of the last state are asked for; else replicas end where nothing can change any more
+    /// ([`determined`](crate::determined)).
+    pub final_state: bool,
     /// δ_R, the separation of Rényi centres, as a geodesic distance.
     pub separation: f64,
     /// The gap that separates two hyperplanes.
@@ -99,6 +102,7 @@ impl Default for Watch {
             merges: false,
             plateaus: false,
             min_lifetime: 0.5,
+            final_state: true,
             separation: 4.0,
             epsilon: 0.1,
             spaces: vec![Space::Value],

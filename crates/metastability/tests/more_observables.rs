@@ -224,6 +224,7 @@ fn mean_centres(n: usize, d: usize, separation: f64, samples: u64) -> [(f64, f64
             tokens: &tokens,
             stationary: 0,
             finite: u8::MAX,
+            stays_together: false,
             evaluations: 0,
             isa: Isa::widest(),
             system: None,

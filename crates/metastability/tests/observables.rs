@@ -34,6 +34,7 @@ fn still(rows: &[Vec<f64>], deltas: &[f64]) -> ReplicaRecord {
         tokens: &tokens,
         stationary: 0,
         finite: u8::MAX,
+        stays_together: false,
         evaluations: 0,
         isa: Isa::widest(),
         system: None,

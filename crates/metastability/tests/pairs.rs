@@ -36,6 +36,7 @@ fn with_scene<T>(
         tokens: ensemble.tokens(),
         stationary: mask(&|lane| ensemble.stationary(lane)),
         finite: mask(&|lane| ensemble.finite(lane)),
+        stays_together: false,
         evaluations: ensemble.evaluations(),
         isa: ensemble.isa(),
         system: Some(ensemble),

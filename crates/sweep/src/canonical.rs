@@ -171,6 +171,9 @@ fn more_observe_text(observe: &Observe) -> String {
         let spaces: Vec<String> = observe.spaces.iter().map(|space| quoted(space.name())).collect();
         let _ = writeln!(text, "leading_eigenspace = [{}]", spaces.join(", "));
     }
+    if !observe.final_state {
+        text.push_str("final_state = false\n");
+    }
     for (key, moments) in [("snapshots", &observe.snapshots), ("attention", &observe.attention)] {
         if let Some(moments) = moments {
             let _ = writeln!(text, "{key} = {}", moments.canonical());

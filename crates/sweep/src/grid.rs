@@ -124,7 +124,8 @@ fn known(entry: &Entry) -> Result<&'static Parameter, Problem> {
             "replicas" | "name" => {
                 problem.help(format!("`{key}` stands at the top of the file, before any section"))
             }
-            "series" | "delta" | "level" | "quantiles" | "merges" | "plateaus" | "min_lifetime" => {
+            "series" | "delta" | "level" | "quantiles" | "merges" | "plateaus" | "min_lifetime"
+            | "final_state" => {
                 problem.help(format!("`{key}` stands in [observe]; it is the same for every cell"))
             }
             "partition_by" | "rows_per_part" => problem.help(format!("`{key}` stands in [output]")),

@@ -9,7 +9,7 @@ use crate::registry::{self, Column};
 use crate::setting::{choice, decimal};
 use crate::sweep::{Level, Observe, Output};
 
-pub(crate) const KEYS: [&str; 13] = [
+pub(crate) const KEYS: [&str; 14] = [
     "series",
     "level",
     "quantiles",
@@ -20,6 +20,7 @@ pub(crate) const KEYS: [&str; 13] = [
     "epsilon",
     "renyi",
     "leading_eigenspace",
+    "final_state",
     "snapshots",
     "attention",
     "histogram",
@@ -76,6 +77,7 @@ fn read_observe_key(entry: &Entry, observe: &mut Observe) -> Result<(), Problem>
         "histogram" => observe.histograms = read_histograms(value)?,
         "merges" => observe.merges = truth(value, "merges")?,
         "plateaus" => observe.plateaus = truth(value, "plateaus")?,
+        "final_state" => observe.final_state = truth(value, "final_state")?,
         "min_lifetime" => {
             let lifetime = decimal(value, "`min_lifetime`")?.nearest();
             if lifetime < 0.0 {

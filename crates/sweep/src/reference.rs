@@ -93,6 +93,13 @@ const OBSERVE: &[Words] = &[
         "of which matrix the leading eigenspace is",
     ),
     (
+        "final_state",
+        "`true` or `false`",
+        "`true`",
+        "`min_cosine_final`, `energy_final`; without them, and without observables that measure how close tokens are, a replica ends \
+         where all its other rows are certain",
+    ),
+    (
         "snapshots",
         "`{ replicas = …, times = […] }`",
         "–",

@@ -321,6 +321,7 @@ pub(crate) fn watch(cell: &Cell, observe: &Observe) -> Watch {
         merges: observe.merges,
         plateaus: observe.plateaus,
         min_lifetime: observe.min_lifetime.unwrap_or(relaxation),
+        final_state: observe.final_state,
         // A parsed sweep has one wherever centres are asked for.
         separation: separation(cell, observe).unwrap_or(f64::NAN),
         epsilon: observe.epsilon(),

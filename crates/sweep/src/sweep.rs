@@ -50,6 +50,9 @@ pub struct Observe {
     /// What `leading_eigenspace_distance` is about, a column each.
     #[serde(default = "spaces", skip_serializing_if = "is_of_value")]
     pub spaces: Vec<Space>,
+    /// Whether smallest cosine and energy of the last state are asked for.
+    #[serde(default = "asked", skip_serializing_if = "is_asked")]
+    pub final_state: bool,
     /// What table tokens has rows of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshots: Option<Moments>,
@@ -66,6 +69,13 @@ fn expression() -> String {
 }
 fn is_default(separation: &str) -> bool {
     separation == SEPARATION
+}
+fn asked() -> bool {
+    true
+}
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_asked(asked: &bool) -> bool {
+    *asked
 }
 fn spaces() -> Vec<Space> {
     vec![Space::Value]
@@ -94,6 +104,7 @@ impl Default for Observe {
             epsilons: Vec::new(),
             separation: expression(),
             spaces: spaces(),
+            final_state: asked(),
             snapshots: None,
             attention: None,
             histograms: Vec::new(),

@@ -53,6 +53,7 @@ quantiles = [0.1, 0.5, 0.9]          # at level cell
 delta = 1e-3                        # tokens are together if ⟨x_i, x_j⟩ ≥ 1 − delta; a list gives columns for each
 merges = false                      # the table of merges
 plateaus = true                     # the table of metastable plateaus
+final_state = true                  # columns min_cosine_final, energy_final; false: replicas end where all other rows are certain
 # renyi = { separation = "4/sqrt(beta)" }                     # of the Rényi centres
 # leading_eigenspace = "value_key_query"                      # of V KᵀQ; of V: value
 # epsilon = 0.1                     # in R^d: tokens are together if ‖x_i − x_j‖ ≤ epsilon

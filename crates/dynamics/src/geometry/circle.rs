@@ -105,3 +105,8 @@ impl Rotors {
         }
     }
 }
+
+/// The angle of a point of the plane.
+pub(crate) fn angle(point: &[Pack]) -> Pack {
+    Pack(std::array::from_fn(|lane| libm::atan2(point[1].0[lane], point[0].0[lane])))
+}

@@ -4,11 +4,12 @@
 
 use metasweep_dynamics::simd::LANES;
 
-use crate::observables::{Columns, Nature, Needs, State};
+use crate::observables::{Columns, Lasting, Nature, Needs, State};
 use crate::spectrum::rank::numerical_rank;
 
 /// What it is.
-pub const NATURE: Nature = Nature { is_count: true, columns: Columns::One, needs: Needs::Weights };
+pub const NATURE: Nature =
+    Nature { is_count: true, columns: Columns::One, needs: Needs::Weights, lasting: Lasting::Never };
 
 /// The rank in each lane; NaN where there are no weights, or they are not finite.
 #[must_use]

@@ -6,15 +6,19 @@
 
 use metasweep_dynamics::simd::LANES;
 
-use crate::observables::{Columns, Nature, Needs, State};
+use crate::observables::{Columns, Lasting, Nature, Needs, State};
 use crate::renyi::Which;
 
 /// Suffixes of the columns, in the order of the variants.
 pub const SUFFIXES: [&str; 6] = ["", "_separation", "_beta", "_strong", "_strong_separation", "_strong_beta"];
 
 /// What it is.
-pub const NATURE: Nature =
-    Nature { is_count: false, columns: Columns::Own(&SUFFIXES), needs: Needs::Centres };
+pub const NATURE: Nature = Nature {
+    is_count: false,
+    columns: Columns::Own(&SUFFIXES),
+    needs: Needs::Centres,
+    lasting: Lasting::Never,
+};
 
 /// The share in each lane.
 #[must_use]

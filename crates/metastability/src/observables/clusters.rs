@@ -2,10 +2,11 @@
 
 use metasweep_dynamics::simd::LANES;
 
-use crate::observables::{Columns, Nature, Needs, State};
+use crate::observables::{Columns, Lasting, Nature, Needs, State};
 
 /// What it is.
-pub const NATURE: Nature = Nature { is_count: true, columns: Columns::Deltas, needs: Needs::Nothing };
+pub const NATURE: Nature =
+    Nature { is_count: true, columns: Columns::Deltas, needs: Needs::Nothing, lasting: Lasting::AllClose };
 
 /// Number of clusters in each lane.
 #[must_use]

@@ -5,12 +5,13 @@
 use metasweep_dynamics::simd::{Isa, Kernel, LANES, Lanes, Pack, dispatch, exp};
 
 use crate::observables::mean_cosine::add_in_turn;
-use crate::observables::{Columns, Nature, Needs, State};
+use crate::observables::{Columns, Lasting, Nature, Needs, State};
 use crate::pairs::{LanePairs, Pairs};
 use crate::scene::{LaneMask, lanes_of};
 
 /// What it is.
-pub const NATURE: Nature = Nature { is_count: false, columns: Columns::One, needs: Needs::Nothing };
+pub const NATURE: Nature =
+    Nature { is_count: false, columns: Columns::One, needs: Needs::Nothing, lasting: Lasting::Never };
 
 /// The energy in each lane.
 #[must_use]

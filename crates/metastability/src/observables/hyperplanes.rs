@@ -6,10 +6,11 @@
 
 use metasweep_dynamics::simd::LANES;
 
-use crate::observables::{Columns, Nature, Needs, State};
+use crate::observables::{Columns, Lasting, Nature, Needs, State};
 
 /// What it is.
-pub const NATURE: Nature = Nature { is_count: true, columns: Columns::One, needs: Needs::Spectrum };
+pub const NATURE: Nature =
+    Nature { is_count: true, columns: Columns::One, needs: Needs::Spectrum, lasting: Lasting::Never };
 
 /// The number in each lane; NaN where V has no real, positive, simple leading eigenvalue.
 #[must_use]

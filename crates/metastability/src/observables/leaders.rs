@@ -6,10 +6,11 @@
 
 use metasweep_dynamics::simd::LANES;
 
-use crate::observables::{Columns, Nature, Needs, State};
+use crate::observables::{Columns, Lasting, Nature, Needs, State};
 
 /// What it is.
-pub const NATURE: Nature = Nature { is_count: true, columns: Columns::One, needs: Needs::Weights };
+pub const NATURE: Nature =
+    Nature { is_count: true, columns: Columns::One, needs: Needs::Weights, lasting: Lasting::Never };
 
 /// The number of leaders in each lane; NaN where there are no weights, or they are not finite.
 #[must_use]

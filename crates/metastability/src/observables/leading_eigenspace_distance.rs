@@ -6,10 +6,11 @@
 
 use metasweep_dynamics::simd::LANES;
 
-use crate::observables::{Columns, Nature, Needs, State};
+use crate::observables::{Columns, Lasting, Nature, Needs, State};
 
 /// What it is.
-pub const NATURE: Nature = Nature { is_count: false, columns: Columns::Spaces, needs: Needs::Spectrum };
+pub const NATURE: Nature =
+    Nature { is_count: false, columns: Columns::Spaces, needs: Needs::Spectrum, lasting: Lasting::Never };
 
 /// The mean distance in each lane, to the space number `space` of the watch.
 #[must_use]

@@ -3,11 +3,12 @@
 
 use metasweep_dynamics::simd::{Kernel, LANES, Lanes, Pack, dispatch};
 
-use crate::observables::{Columns, Nature, Needs, State};
+use crate::observables::{Columns, Lasting, Nature, Needs, State};
 use crate::pairs::Pairs;
 
 /// What it is.
-pub const NATURE: Nature = Nature { is_count: false, columns: Columns::One, needs: Needs::Nothing };
+pub const NATURE: Nature =
+    Nature { is_count: false, columns: Columns::One, needs: Needs::Nothing, lasting: Lasting::Never };
 
 /// The mean in each lane; NaN for one token.
 #[must_use]

@@ -3,10 +3,11 @@
 use metasweep_dynamics::simd::LANES;
 
 use crate::adjacency::smallest;
-use crate::observables::{Columns, Nature, Needs, State};
+use crate::observables::{Columns, Lasting, Nature, Needs, State};
 
 /// What it is.
-pub const NATURE: Nature = Nature { is_count: false, columns: Columns::One, needs: Needs::Nothing };
+pub const NATURE: Nature =
+    Nature { is_count: false, columns: Columns::One, needs: Needs::Nothing, lasting: Lasting::Never };
 
 /// The smallest cosine in each lane; NaN for one token.
 #[must_use]

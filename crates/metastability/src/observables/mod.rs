@@ -109,7 +109,7 @@ observables! {
 }
 
 /// What there is to know of an observable beside its value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Nature {
     /// Whether it counts: then its column at level replica is an integer.
     pub is_count: bool,
@@ -117,6 +117,8 @@ pub struct Nature {
     pub columns: Columns,
     /// What it looks at.
     pub needs: Needs,
+    /// From when on it is the same for ever, where tokens that are together stay so.
+    pub lasting: Lasting,
 }
 
 /// How many columns an observable has.
@@ -130,6 +132,20 @@ pub enum Columns {
     Spaces,
     /// One for each of these suffixes.
     Own(&'static [&'static str]),
+}
+
+/// From which state on an observable does not change any more, if no pair's 1 − ⟨x_i, x_j⟩ becomes larger than the largest one
+/// ([`determined`](crate::determined)).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Lasting {
+    /// From none: it measures how close tokens are, or where.
+    Never,
+    /// From all pairs within every δ.
+    AllClose,
+    /// From all pairs within this.
+    Within(f64),
+    /// From all pairs within this over n.
+    WithinShare(f64),
 }
 
 /// What an observable looks at beyond tokens and their products.

@@ -2,10 +2,11 @@
 
 use metasweep_dynamics::simd::LANES;
 
-use crate::observables::{Columns, Nature, Needs, State};
+use crate::observables::{Columns, Lasting, Nature, Needs, State};
 
 /// What it is.
-pub const NATURE: Nature = Nature { is_count: false, columns: Columns::One, needs: Needs::Nothing };
+pub const NATURE: Nature =
+    Nature { is_count: false, columns: Columns::One, needs: Needs::Nothing, lasting: Lasting::Never };
 
 /// The length of the mean token in each lane: 1 if all are in one place.
 #[must_use]

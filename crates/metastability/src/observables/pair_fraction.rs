@@ -2,10 +2,11 @@
 
 use metasweep_dynamics::simd::LANES;
 
-use crate::observables::{Columns, Nature, Needs, State};
+use crate::observables::{Columns, Lasting, Nature, Needs, State};
 
 /// What it is.
-pub const NATURE: Nature = Nature { is_count: false, columns: Columns::Deltas, needs: Needs::Nothing };
+pub const NATURE: Nature =
+    Nature { is_count: false, columns: Columns::Deltas, needs: Needs::Nothing, lasting: Lasting::AllClose };
 
 /// The share in each lane; NaN for one token.
 #[must_use]

@@ -5,15 +5,19 @@
 
 use metasweep_dynamics::simd::LANES;
 
-use crate::observables::{Columns, Nature, Needs, State};
+use crate::observables::{Columns, Lasting, Nature, Needs, State};
 use crate::renyi::Which;
 
 /// Suffixes of the columns, in the order of the variants.
 pub const SUFFIXES: [&str; 4] = ["", "_max", "_strong", "_strong_max"];
 
 /// What it is.
-pub const NATURE: Nature =
-    Nature { is_count: false, columns: Columns::Own(&SUFFIXES), needs: Needs::Centres };
+pub const NATURE: Nature = Nature {
+    is_count: false,
+    columns: Columns::Own(&SUFFIXES),
+    needs: Needs::Centres,
+    lasting: Lasting::Never,
+};
 
 /// The drift in each lane. The first token is always a centre of both kinds, so there is one.
 #[must_use]

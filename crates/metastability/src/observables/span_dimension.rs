@@ -6,14 +6,19 @@
 use metasweep_dynamics::simd::LANES;
 
 use crate::cosines::Cosines;
-use crate::observables::{Columns, Nature, Needs, State};
+use crate::observables::{Columns, Lasting, Nature, Needs, State};
 use crate::scene::lanes_of;
 
 /// Eigenvalues above this count.
 pub const THRESHOLD: f64 = 1e-3;
 
 /// What it is.
-pub const NATURE: Nature = Nature { is_count: true, columns: Columns::One, needs: Needs::Nothing };
+pub const NATURE: Nature = Nature {
+    is_count: true,
+    columns: Columns::One,
+    needs: Needs::Nothing,
+    lasting: Lasting::WithinShare(THRESHOLD / 2.0),
+};
 
 /// The dimension in each lane.
 #[must_use]

@@ -3,11 +3,12 @@
 use metasweep_dynamics::simd::LANES;
 
 use super::renyi_centres;
-use crate::observables::{Columns, Nature, Needs, State};
+use crate::observables::{Columns, Lasting, Nature, Needs, State};
 use crate::renyi::Which;
 
 /// What it is.
-pub const NATURE: Nature = Nature { is_count: true, columns: Columns::One, needs: Needs::Centres };
+pub const NATURE: Nature =
+    Nature { is_count: true, columns: Columns::One, needs: Needs::Centres, lasting: Lasting::Never };
 
 /// The number in each lane; constant in time.
 #[must_use]

@@ -11,7 +11,7 @@
 
 use metasweep_dynamics::simd::LANES;
 
-use crate::observables::{Columns, Nature, Needs, State};
+use crate::observables::{Columns, Lasting, Nature, Needs, State};
 use crate::scene::lanes_of;
 
 /// Pairs count as close from here on: the smallest number above 0.9999.
@@ -21,7 +21,12 @@ pub const CLOSE: f64 = 0.9999_f64.next_up();
 const EXPONENTS: [u32; 2] = [61, 31];
 
 /// What it is.
-pub const NATURE: Nature = Nature { is_count: true, columns: Columns::One, needs: Needs::Nothing };
+pub const NATURE: Nature = Nature {
+    is_count: true,
+    columns: Columns::One,
+    needs: Needs::Nothing,
+    lasting: Lasting::Within(1.0 - CLOSE),
+};
 
 /// The rank in each lane.
 #[must_use]

@@ -99,6 +99,7 @@ pub fn with_state<T>(
         tokens: &tokens,
         stationary,
         finite,
+        stays_together: false,
         evaluations: k as u64,
         isa: Isa::widest(),
         system: None,

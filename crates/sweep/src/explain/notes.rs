@@ -333,6 +333,13 @@ pub(super) fn watched(cell: &Cell, observe: &Observe) -> Vec<String> {
         "Collapse: the first t at which all pairs are together, located inside the step; null and censored if the horizon comes first."
             .to_owned(),
     );
+    if !observe.final_state {
+        lines.push(
+            "The final state is not asked for (`final_state = false`): where tokens that are together stay so, and no observable measures how \
+             close they are, a replica ends once all its rows are certain."
+                .to_owned(),
+        );
+    }
     if !observe.plateaus {
         lines.push("Plateaus are not tracked (`plateaus = false`).".to_owned());
         return lines;
