@@ -45,10 +45,10 @@ def _figure_2(figure) -> list[str]:
         "",
         f"`sweeps/p0-fig2.toml`: {len(figure['dimensions'])} dimensions, {betas} β, {replicas} replicas a cell, {figure['steps']} steps. "
         "torch computes the authors' figure: their step, and the share of pairs within δ at the same times (`torch_figure2.py`). "
-        "metasweep computes what the sweep file asks for: clusters, close pairs and mean cosine at those times, and after every step "
-        "collapse and plateaus; its time is that of the binary, from its start to the last Parquet file. Both took turns, "
-        f"{figure['rounds']} rounds, at β = {', '.join(f'{beta:g}' for beta in figure['sampled'])}; metasweep whole cells, torch part of "
-        f"their replicas ({shares}), scaled to all. Medians; the whole is {betas} times the sum, since neither's time depends on β but a little.",
+        "metasweep computes what the sweep file asks for: clusters and close pairs at those times, and after every step collapse and "
+        "plateaus, until all of that is certain; all cells, from the start of the binary to the last Parquet file. torch computes part of "
+        f"the replicas ({shares}) at β = {', '.join(f'{beta:g}' for beta in figure['sampled'])}, scaled to all: its time does not depend on "
+        f"β. Both took turns, {figure['rounds']} rounds; medians.",
         "",
         "| d | torch, s a cell | metasweep, s a cell | ratio |",
         "|---|---|---|---|",

@@ -25,6 +25,13 @@ pub fn from_cosine(watch: &Watch, scene: &Scene<'_>) -> Option<f64> {
     if watch.plateaus && (left as f64 - 1.0) * watch.step < watch.min_lifetime {
         return None;
     }
+    let level = finest(watch, scene.n)?;
+    Some(level + rounding(scene) * (left as f64 + 2.0))
+}
+
+/// The largest of all cosines that anything asked for looks at; none if something is a measure of how close tokens are.
+#[must_use]
+pub fn finest(watch: &Watch, n: usize) -> Option<f64> {
     let mut level = watch.deltas.iter().map(|delta| 1.0 - delta).fold(0.5, f64::max);
     if watch.plateaus || watch.merges {
         level = level.max(watch.joined());
@@ -34,10 +41,10 @@ pub fn from_cosine(watch: &Watch, scene: &Scene<'_>) -> Option<f64> {
             Lasting::Never => return None,
             Lasting::AllClose => 0.5,
             Lasting::Within(gap) => 1.0 - gap,
-            Lasting::WithinShare(gap) => 1.0 - gap / scene.n as f64,
+            Lasting::WithinShare(gap) => 1.0 - gap / n as f64,
         });
     }
-    Some(level + rounding(scene) * (left as f64 + 2.0))
+    Some(level)
 }
 
 /// Whether all portraits have been taken, and no histogram is asked for.

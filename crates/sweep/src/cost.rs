@@ -8,6 +8,7 @@ use metasweep_metastability::observables::Observable;
 use serde::{Deserialize, Serialize};
 
 use crate::cell::Cell;
+use crate::ending::share_of_steps;
 use crate::series;
 use crate::start::model;
 use crate::sweep::{Observe, Sweep};
@@ -134,7 +135,8 @@ impl Costs {
         // Each merge is looked for between two states, halfway and again.
         let merges =
             if model.integrator == Integrator::Multiscale { n * pairs * self.located_pair } else { 0.0 };
-        cell.steps() as f64 * (step + noise + layers) + merges + samples
+        let steps = cell.steps() as f64 * (step + noise + layers);
+        share_of_steps(cell, observe) * (steps + samples) + merges
     }
 
     /// Seconds of the matrix exponentials of one step: one for each time at which the step evaluates.

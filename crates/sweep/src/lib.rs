@@ -12,6 +12,7 @@ pub mod combinations;
 pub mod cost;
 pub mod diagnostic;
 mod document;
+mod ending;
 pub mod explain;
 mod expression;
 mod families;
