@@ -16,6 +16,8 @@ use super::exponentials::{TOGETHER, exponentials, in_range};
 use super::gram::{ROWS, pair_index, row_start, set_apart, stride};
 use super::symmetric::rows_together;
 use super::{Scratch, Weighting};
+use crate::geometry::landing::Landed;
+use crate::integrators::Landing;
 use crate::simd::{Kernel, Lanes, Pack, groups};
 
 /// Coordinates taken together: ROWS × TILE sums, as many as 16 registers hold beside their operands.
@@ -47,6 +49,15 @@ fn place(n: usize, i: usize, j: usize) -> usize {
     (i / ROWS * n + j) * ROWS + i % ROWS
 }
 
+/// Tokens that take their step as soon as their rows of A are there.
+pub(crate) struct Onto<'a> {
+    /// n × d, to be written.
+    pub tokens: &'a mut [Pack],
+    /// h of each lane.
+    pub step: &'a Pack,
+    pub landing: &'a mut Landing,
+}
+
 /// One head. All slices are of packs.
 pub(crate) struct Few<'a, W, const TWICE: bool> {
     /// n(n−1)/2 inner products.
@@ -71,8 +82,10 @@ pub(crate) struct Few<'a, W, const TWICE: bool> {
     /// Whether to add to `out` (a further head) or to overwrite it.
     pub add: bool,
     pub scratch: &'a mut Scratch,
-    /// n × d: A without the common factor.
+    /// n × d: A without the common factor. Not written where tokens land at once.
     pub out: &'a mut [Pack],
+    /// Where tokens land at once, if they do: then `apart` is there, and nothing is added to `out`.
+    pub onto: Option<Onto<'a>>,
     pub weighting: PhantomData<W>,
 }
 
@@ -119,7 +132,11 @@ impl<W: Weighting, const TWICE: bool> Kernel for Few<'_, W, TWICE> {
             } else {
                 self.weigh::<L, false>(group);
             }
-            self.gather::<L>(group);
+            if self.onto.is_some() {
+                self.gather::<L, true>(group);
+            } else {
+                self.gather::<L, false>(group);
+            }
         }
     }
 }
@@ -171,9 +188,9 @@ impl<W: Weighting, const TWICE: bool> Few<'_, W, TWICE> {
         }
     }
 
-    /// `A_i = (c / Z_i) Σ_j w_ij v_j`.
+    /// `A_i = (c / Z_i) Σ_j w_ij v_j`, and the step along it if `ONTO`.
     #[inline(always)]
-    fn gather<L: Lanes<Scalar = f64>>(&mut self, group: usize) {
+    fn gather<L: Lanes<Scalar = f64>, const ONTO: bool>(&mut self, group: usize) {
         let (n, d, add) = (self.n, self.d, self.add);
         let factor = L::load(self.factor, group);
         let [own] = exponentials::<L, 1, false>(
@@ -181,29 +198,32 @@ impl<W: Weighting, const TWICE: bool> Few<'_, W, TWICE> {
             [L::splat(1.0)],
             -L::load(self.shift, group),
         );
-        let Scratch { weights, sums, apart, .. } = &mut *self.scratch;
+        let Scratch { weights, sums, apart, moments, .. } = &mut *self.scratch;
         let weights = &L::registers(weights)[..self::weights(n, TWICE)];
         let coefficients = &mut L::registers_mut(sums)[..n];
         let stride = stride(d);
         let values = &L::registers(self.apart.unwrap_or(apart))[group * n * stride..][..n * stride];
-        let out = &mut self.out[..n * d];
+        let out = if ONTO { &mut [] } else { &mut self.out[..n * d] };
         if !W::SUMS {
             coefficients.fill(factor / L::splat(n as f64));
         }
         // Rows whose weights stay in the nearest cache while the coordinates go by in tiles.
-        let together = if TWICE { rows_together(n) } else { n };
+        let together = if TWICE { if ONTO { ROWS } else { rows_together(n) } } else { n };
         for start in (0..n).step_by(together) {
             let end = n.min(start + together);
+            let rates = &mut L::registers_mut(moments)[..if ONTO { (end - start) * d } else { 0 }];
             for_each_tile!(d, |k, C| {
                 let mut first = start;
                 while first < end {
                     let place = Place { n, d, k, first, own, add, group, factor };
                     let coefficients = &mut coefficients[first..];
-                    let out = &mut out[first * d..];
+                    let out = if ONTO { &mut [] } else { &mut out[first * d..] };
+                    let rates = if ONTO { &mut rates[(first - start) * d..] } else { &mut [] };
                     macro_rules! sum {
-                        ($rows:expr, $z:literal) => {
-                            sum::<L, { $rows }, C, $z, TWICE>(weights, values, coefficients, out, place)
-                        };
+                        ($rows:expr, $z:literal) => {{
+                            let out = &mut Out::<L> { packs: &mut *out, registers: &mut *rates };
+                            sum::<L, { $rows }, C, $z, TWICE, ONTO>(weights, values, coefficients, out, place)
+                        }};
                     }
                     let left = end - first;
                     first += if W::SUMS && k == 0 {
@@ -214,16 +234,28 @@ impl<W: Weighting, const TWICE: bool> Few<'_, W, TWICE> {
                             2 if !TWICE => sum!(2, true),
                             _ => sum!(1, true),
                         }
+                    } else if left >= ROWS {
+                        sum!(ROWS, false)
                     } else {
-                        match left {
-                            ROWS.. => sum!(ROWS, false),
-                            _ => sum!(1, false),
-                        }
+                        sum!(1, false)
                     };
                 }
             });
+            if let (true, Some(Onto { tokens, step, landing })) = (ONTO, &mut self.onto) {
+                let places = &values[start * stride..];
+                // Not kept in registers while sums fill them.
+                let mut landed = Landed::new(L::load(step, group), d, group);
+                landed.land_from(places, stride, rates, &mut tokens[start * d..end * d]);
+                landed.report(landing);
+            }
         }
     }
+}
+
+/// Where rows of A go, from a block's first one on: to one of them.
+struct Out<'a, L> {
+    packs: &'a mut [Pack],
+    registers: &'a mut [L],
 }
 
 /// What a block of sums needs to become part of A.
@@ -243,13 +275,20 @@ struct Place<L> {
 }
 
 /// C coordinates of A of R rows. With `Z`, their coefficients c/Z as well, else these are known. Coefficients and `out` begin with
-/// the first row.
+/// the first row; it is registers if `ONTO`.
 #[inline(always)]
-fn sum<L: Lanes<Scalar = f64>, const R: usize, const C: usize, const Z: bool, const TWICE: bool>(
+fn sum<
+    L: Lanes<Scalar = f64>,
+    const R: usize,
+    const C: usize,
+    const Z: bool,
+    const TWICE: bool,
+    const ONTO: bool,
+>(
     weights: &[L],
     values: &[L],
     coefficients: &mut [L],
-    out: &mut [Pack],
+    out: &mut Out<'_, L>,
     Place { n, d, k, first, own, add, group, factor }: Place<L>,
 ) -> usize {
     let coefficients = &mut coefficients[..R];
@@ -309,7 +348,14 @@ fn sum<L: Lanes<Scalar = f64>, const R: usize, const C: usize, const Z: bool, co
             coefficients[r] = factor / totals[r];
         }
         let coefficient = coefficients[r];
-        let out = &mut out[r * d + k..][..C];
+        if ONTO {
+            let out = &mut out.registers[r * d + k..][..C];
+            for c in 0..C {
+                out[c] = coefficient * sums[r][c];
+            }
+            continue;
+        }
+        let out = &mut out.packs[r * d + k..][..C];
         for c in 0..C {
             let result = if add {
                 coefficient.mul_add(sums[r][c], L::load(&out[c], group))

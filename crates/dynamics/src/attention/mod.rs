@@ -30,6 +30,7 @@ mod sinkhorn;
 mod softmax;
 mod symmetric;
 mod tiles;
+mod turn;
 mod unnormalized;
 mod weights;
 
@@ -118,6 +119,8 @@ pub(crate) struct Attention {
     scratch: Scratch,
     /// Whether tokens are so few that all weights are kept.
     are_few: bool,
+    /// Whether they [turn](Self::turn) at once.
+    turns: bool,
     /// Where [`few::Few`] keeps them, if it does so twice.
     places: Vec<[u32; 2]>,
     /// None for the plain kernels.
@@ -171,6 +174,8 @@ impl Attention {
         let series = fourier::series(model, heads, is_plain(model), starts.len());
         let keeps_pairs = symmetric && evaluation == Evaluation::Pairs && series.iter().any(Option::is_none);
         let frozen = model.frozen.weights.len();
+        let sees_all =
+            is_plain(model) && self_term && model.mask == Mask::Full && turn::is_for(model, &schedule);
         let rows = if keeps_pairs { symmetric::rows_together(n) } else { gram::ROWS };
         // What few tokens need; the others, and those that do not see themselves, go the other way.
         let are_few = keeps_pairs && few::are_few(n, d);
@@ -200,6 +205,7 @@ impl Attention {
                 apart: if are_few { vec![Pack::ZERO; n * gram::stride(d)] } else { Vec::new() },
             },
             are_few,
+            turns: are_few && sees_all,
             places: if twice { few::places(n) } else { Vec::new() },
             furnished: (!is_plain(model)).then(|| Furnished::new(model)),
             evaluation,

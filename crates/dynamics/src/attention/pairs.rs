@@ -3,7 +3,7 @@
 
 use std::marker::PhantomData;
 
-use super::few::Few;
+use super::few::{Few, Onto};
 use super::symmetric::Symmetric;
 use super::{Scratch, Weighting};
 use crate::simd::{Isa, Pack, dispatch};
@@ -35,12 +35,27 @@ impl Pairs<'_> {
         match (self.causal, self.self_term && self.few, self.places.is_empty()) {
             (true, _, _) => self.symmetric::<W, true>(scratch, out, isa),
             (false, false, _) => self.symmetric::<W, false>(scratch, out, isa),
-            (false, true, true) => self.few::<W, false>(scratch, out, isa),
-            (false, true, false) => self.few::<W, true>(scratch, out, isa),
+            (false, true, true) => self.few::<W, false>(scratch, out, None, isa),
+            (false, true, false) => self.few::<W, true>(scratch, out, None, isa),
         }
     }
 
-    fn few<W: Weighting, const TWICE: bool>(self, scratch: &mut Scratch, out: &mut [Pack], isa: Isa) {
+    /// Takes the step along the attention vectors at once: few tokens that stand apart, without a mask.
+    pub fn turn<W: Weighting>(self, scratch: &mut Scratch, onto: Onto<'_>, isa: Isa) {
+        if self.places.is_empty() {
+            self.few::<W, false>(scratch, &mut [], Some(onto), isa);
+        } else {
+            self.few::<W, true>(scratch, &mut [], Some(onto), isa);
+        }
+    }
+
+    fn few<W: Weighting, const TWICE: bool>(
+        self,
+        scratch: &mut Scratch,
+        out: &mut [Pack],
+        onto: Option<Onto<'_>>,
+        isa: Isa,
+    ) {
         let Self { products, longest, values, apart, n, d, lanes, places, kappa, shift, factor, add, .. } =
             self;
         let weighting = PhantomData::<W>;
@@ -60,6 +75,7 @@ impl Pairs<'_> {
                 add,
                 scratch,
                 out,
+                onto,
                 weighting,
             },
             isa,

@@ -3,5 +3,6 @@
 pub(crate) mod circle;
 pub(crate) mod equiangular;
 pub(crate) mod euclidean;
+pub(crate) mod landing;
 pub(crate) mod rescaled;
 pub(crate) mod sphere;

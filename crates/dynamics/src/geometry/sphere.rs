@@ -2,6 +2,7 @@
 #![allow(clippy::needless_range_loop, reason = "index loops over registers, unrolled whole")]
 #![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
 
+use super::landing::{GROW, LARGE, Land, SHRINK, SMALL};
 use crate::attention::{Attention, Sources};
 use crate::integrators::{Clock, Landing, Rates, VectorField};
 use crate::layer_norm::{Scheme, Sight};
@@ -63,6 +64,11 @@ impl VectorField for Sphere {
         }
         let turned = dispatch(Land { tokens, velocity, step, d, lanes }, isa);
         Landing { moved: landing.moved | turned.moved, finite: landing.finite & turned.finite }
+    }
+
+    fn turn(&mut self, clock: &Clock, state: &mut [Pack], gram: &[Pack], step: &Pack) -> Option<Landing> {
+        let plain = self.layer_norm.is_identity() && self.targets.is_none();
+        plain.then(|| self.attention.turn(clock, gram, state, step)).flatten()
     }
 
     fn forget(&self, state: &mut [Pack]) {
@@ -189,164 +195,6 @@ impl Settled {
         landing.moved |= (self.moved & used) << (group * L::WIDTH);
         landing.finite |= (self.good & used) << (group * L::WIDTH);
     }
-}
-
-/// `x_i ← normalize(x_i + h v_i)`.
-///
-/// A vector that is zero or not finite has no direction: its lane becomes NaN, and not finite for good. Lengths whose
-/// square would overflow or underflow are scaled by a power of two first, so that only the direction counts.
-pub(crate) struct Land<'a> {
-    pub tokens: &'a mut [Pack],
-    pub velocity: &'a [Pack],
-    /// h of each lane.
-    pub step: &'a Pack,
-    pub d: usize,
-    pub lanes: usize,
-}
-
-/// Squares of lengths between these are left as they are.
-const SMALL: f64 = 1e-150;
-const LARGE: f64 = 1e150;
-/// 2^±600.
-const SHRINK: f64 = f64::from_bits((1023 - 600) << 52);
-const GROW: f64 = f64::from_bits((1023 + 600) << 52);
-
-/// Tokens that land together, so that the latency of one's sum of squares is another's time.
-const ABREAST: usize = 4;
-
-impl Kernel for Land<'_> {
-    type Output = Landing;
-
-    #[inline(always)]
-    fn run<L: Lanes<Scalar = f64>>(self) -> Landing {
-        let Self { tokens, velocity, step, d, lanes } = self;
-        // Every group in turn for a few tokens at a time, so that each line of the cache is read once.
-        let mut each = [Landed::new(); LANES];
-        let mut tokens = tokens.chunks_exact_mut(ABREAST * d);
-        let mut velocity = velocity.chunks_exact(ABREAST * d);
-        for (tokens, velocity) in tokens.by_ref().zip(velocity.by_ref()) {
-            for group in groups::<L>(lanes) {
-                each[group].land::<ABREAST>(tokens, velocity, L::load(step, group), d, group);
-            }
-        }
-        let rest = tokens.into_remainder().chunks_exact_mut(d).zip(velocity.remainder().chunks_exact(d));
-        for (token, velocity) in rest {
-            for group in groups::<L>(lanes) {
-                each[group].land::<1>(token, velocity, L::load(step, group), d, group);
-            }
-        }
-        let mut landing = Landing::default();
-        for group in groups::<L>(lanes) {
-            let used = u8::MAX >> (LANES - L::WIDTH);
-            let moved = L::bits(L::less(each[group].still, L::splat(0.5)));
-            landing.moved |= (moved & used) << (group * L::WIDTH);
-            landing.finite |= (each[group].finite & used) << (group * L::WIDTH);
-        }
-        landing
-    }
-}
-
-/// What has become of the tokens of a group of lanes.
-#[derive(Clone, Copy)]
-struct Landed<L> {
-    /// 1 where no bit has changed, else 0.
-    still: L,
-    finite: u8,
-}
-
-impl<L: Lanes<Scalar = f64>> Landed<L> {
-    #[inline(always)]
-    fn new() -> Self {
-        Self { still: L::splat(1.0), finite: u8::MAX }
-    }
-
-    /// `N` tokens.
-    #[inline(always)]
-    fn land<const N: usize>(
-        &mut self,
-        tokens: &mut [Pack],
-        velocity: &[Pack],
-        step: L,
-        d: usize,
-        group: usize,
-    ) {
-        let (tokens, velocity) = (&mut tokens[..N * d], &velocity[..N * d]);
-        let squares = squares::<L, N>(tokens, velocity, step, d, group);
-        for ((token, velocity), square) in
-            tokens.chunks_exact_mut(d).zip(velocity.chunks_exact(d)).zip(squares)
-        {
-            self.settle(token, velocity, step, square, group);
-        }
-    }
-
-    /// One token, whose new length before the normalization has this square.
-    #[inline(always)]
-    fn settle(&mut self, token: &mut [Pack], velocity: &[Pack], step: L, mut square: L, group: usize) {
-        let used = u8::MAX >> (LANES - L::WIDTH);
-        let far = L::bits(L::less(square, L::splat(SMALL))) | L::bits(L::less(L::splat(LARGE), square));
-        if far == 0 {
-            let inverse = L::splat(1.0) / square.sqrt();
-            for (x, v) in token.iter_mut().zip(velocity) {
-                let old = L::load(x, group);
-                let new = step.mul_add(L::load(v, group), old) * inverse;
-                self.still = L::select(L::same_bits(new, old), self.still, L::splat(0.0));
-                new.store(x, group);
-            }
-        } else {
-            // One scale a lane: 1, but for lengths far from 1.
-            let mut scale = L::splat(1.0);
-            scale = L::select(L::less(square, L::splat(SMALL)), L::splat(GROW), scale);
-            scale = L::select(L::less(L::splat(LARGE), square), L::splat(SHRINK), scale);
-            square = L::splat(0.0);
-            for (x, v) in token.iter().zip(velocity) {
-                let y = step.mul_add(L::load(v, group), L::load(x, group)) * scale;
-                square = y.mul_add(y, square);
-            }
-            let inverse = L::splat(1.0) / square.sqrt();
-            for (x, v) in token.iter_mut().zip(velocity) {
-                let old = L::load(x, group);
-                let new = step.mul_add(L::load(v, group), old) * scale * inverse;
-                self.still = L::select(L::same_bits(new, old), self.still, L::splat(0.0));
-                new.store(x, group);
-            }
-        }
-        let positive = L::bits(L::less(L::splat(0.0), square));
-        let good = positive & L::bits(L::less(square, L::splat(f64::INFINITY)));
-        self.finite &= good;
-        // The NaNs of a failed lane have one bit pattern, on every machine.
-        if !good & used != 0 {
-            for x in token.iter_mut() {
-                let new = L::load(x, group);
-                L::select(L::less(square, L::splat(f64::INFINITY)), new, L::splat(f64::NAN)).store(x, group);
-                let new = L::load(x, group);
-                L::select(L::less(L::splat(0.0), square), new, L::splat(f64::NAN)).store(x, group);
-            }
-        }
-    }
-}
-
-/// `‖x_i + h v_i‖²` of `N` tokens side by side, each over its coordinates in order.
-#[inline(always)]
-fn squares<L: Lanes<Scalar = f64>, const N: usize>(
-    tokens: &[Pack],
-    velocity: &[Pack],
-    step: L,
-    d: usize,
-    group: usize,
-) -> [L; N] {
-    let (mut places, mut rates) = ([&tokens[..d]; N], [&velocity[..d]; N]);
-    for i in 1..N {
-        places[i] = &tokens[i * d..][..d];
-        rates[i] = &velocity[i * d..][..d];
-    }
-    let mut squares = [L::splat(0.0); N];
-    for k in 0..d {
-        for i in 0..N {
-            let y = step.mul_add(L::load(&rates[i][k], group), L::load(&places[i][k], group));
-            squares[i] = y.mul_add(y, squares[i]);
-        }
-    }
-    squares
 }
 
 /// `v_i ← P_{x_i} v_i`, in place.

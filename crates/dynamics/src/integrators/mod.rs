@@ -48,6 +48,11 @@ pub(crate) struct Landing {
     pub finite: u8,
 }
 
+impl Landing {
+    /// Of no token: nothing moved, nothing is lost.
+    pub(crate) const NONE: Self = Self { moved: 0, finite: u8::MAX };
+}
+
 /// What the rates that a state moves by are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rates {
@@ -75,6 +80,10 @@ pub(crate) trait VectorField: Send {
         kind: Rates,
         step: &Pack,
     ) -> Landing;
+    /// `state + step·push`, landed, in one pass that computes the same bits; none where there is no such pass.
+    fn turn(&mut self, _clock: &Clock, _state: &mut [Pack], _gram: &[Pack], _step: &Pack) -> Option<Landing> {
+        None
+    }
     /// Sets the tokens to zero, so that a step lands on what it adds: a layer without residual.
     fn forget(&self, state: &mut [Pack]) {
         state.fill(Pack::ZERO);

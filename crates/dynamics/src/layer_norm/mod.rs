@@ -32,6 +32,11 @@ pub(crate) trait Scheme: Send {
     /// Divides `attention` (n × d) by `s_i`, in place, and writes `ṙ_i` to `growth` (n, or empty).
     fn apply(&self, clock: &Clock, sight: Sight<'_>, attention: &mut [Pack], growth: &mut [Pack]);
 
+    /// Whether [`apply`](Self::apply) does nothing.
+    fn is_identity(&self) -> bool {
+        false
+    }
+
     /// 1 in the lanes whose radii move now, else 0.
     fn moves_radii(&self, _clock: &Clock) -> Pack {
         Pack::splat(1.0)

@@ -8,4 +8,8 @@ pub(crate) struct Post;
 
 impl Scheme for Post {
     fn apply(&self, _clock: &Clock, _sight: Sight<'_>, _attention: &mut [Pack], _growth: &mut [Pack]) {}
+
+    fn is_identity(&self) -> bool {
+        true
+    }
 }

@@ -1,0 +1,73 @@
+//! A step of `projected_euler` in one pass: few tokens of one head with V = c·I, B = b·I land as soon as their rows of A are there. What
+//! is computed is the same, bit by bit; but A never goes through the caches.
+
+use super::few::Onto;
+use super::heads::{LaneHead, Score};
+use super::pairs::Pairs;
+use super::schedule::Schedule;
+use super::softmax::Softmax;
+use super::unnormalized::Unnormalized;
+use super::{Attention, LaneMap, Weighting, gram};
+use crate::integrators::{Clock, Landing};
+use crate::model::{Model, Normalization};
+use crate::simd::Pack;
+
+/// Whether the heads of a model's plain kernels are one that turns tokens at once, if these are few.
+pub(super) fn is_for(model: &Model, schedule: &Schedule) -> bool {
+    let one =
+        |head: &LaneHead| matches!(head.score, Score::Symmetric) && matches!(head.value, LaneMap::Scalar(_));
+    let current = schedule.current();
+    matches!(&current.heads[..], [head] if one(head)) && current.feed_forward.is_none() && !model.layered
+}
+
+impl Attention {
+    /// `x_i ← normalize(x_i + h A_i)` for all tokens, if there is such a pass: `gram` is what [`Gram`](super::Gram) made of them,
+    /// `step` is h with the common factor.
+    pub(crate) fn turn(
+        &mut self,
+        clock: &Clock,
+        gram: &[Pack],
+        tokens: &mut [Pack],
+        step: &Pack,
+    ) -> Option<Landing> {
+        let (_, kept) = gram::parts(gram, self.n);
+        if !self.turns || kept.is_none() {
+            return None;
+        }
+        self.schedule.advance(clock.layer);
+        match self.normalization {
+            Normalization::Softmax => self.turn_by::<Softmax>(gram, tokens, step),
+            Normalization::Unnormalized => self.turn_by::<Unnormalized>(gram, tokens, step),
+            Normalization::Hardmax | Normalization::Sinkhorn => None,
+        }
+    }
+
+    fn turn_by<W: Weighting>(&mut self, gram: &[Pack], tokens: &mut [Pack], step: &Pack) -> Option<Landing> {
+        let Self { n, d, lanes, isa, .. } = *self;
+        let (products, Some((apart, longest))) = gram::parts(gram, n) else { return None };
+        let [LaneHead { kappa, value: LaneMap::Scalar(factor), .. }] = &self.schedule.current().heads[..]
+        else {
+            return None;
+        };
+        let mut landing = Landing::NONE;
+        Pairs {
+            products,
+            longest: Some(longest),
+            values: &[],
+            apart: Some(apart),
+            n,
+            d,
+            lanes,
+            causal: false,
+            self_term: true,
+            few: true,
+            places: &self.places,
+            kappa,
+            shift: if W::SUMS { kappa } else { &self.shift },
+            factor,
+            add: false,
+        }
+        .turn::<W>(&mut self.scratch, Onto { tokens, step, landing: &mut landing }, isa);
+        Some(landing)
+    }
+}
