@@ -21,6 +21,7 @@ use crate::model::{self, Geometry, Model};
 use crate::parameters::{Head, Layers, Parameters};
 use crate::simd::{Isa, LANES, Pack, dispatch};
 pub use crate::start::Start;
+use crate::turning::Turning;
 
 /// Replicas in lanes. Unused lanes repeat lane 0 or stay as they were; they are never read.
 pub struct Ensemble {
@@ -30,8 +31,9 @@ pub struct Ensemble {
     /// η of each lane, and what steps are taken with.
     eta: Pack,
     step: Pack,
-    /// What moves: places of tokens, then radii.
+    /// What moves: places of tokens, then radii. Behind where the tokens are [away](Turning::is_away).
     pub(crate) state: Vec<Pack>,
+    turning: Option<Turning>,
     /// The tokens as observers see them, where they are not the state's places.
     shown: Vec<Pack>,
     /// The products of pairs, and behind them room that computing them takes. Allocated when it is first asked for.
@@ -101,7 +103,11 @@ impl Ensemble {
         state.extend(std::iter::repeat_n(radius, model.radii()));
         let eta = gather(starts, |start| start.step);
         let (n, d) = model.shown();
+        let noise = brownian(model, starts)?;
+        let integrator = integrator(model.integrator, state.len())?;
+        let turns = integrator.turns() && noise.is_none() && field.turns();
         let mut ensemble = Self {
+            turning: turns.then(|| Turning::new(&state, room(n, d))),
             lanes: starts.len(),
             isa,
             eta,
@@ -110,8 +116,8 @@ impl Ensemble {
             gram: Vec::new(),
             gram_is_current: false,
             field,
-            integrator: integrator(model.integrator, state.len())?,
-            noise: brownian(model, starts)?,
+            integrator,
+            noise,
             given: starts
                 .iter()
                 .map(|start| (start.beta, Arc::clone(&start.parameters), start.layers.clone()))
@@ -155,6 +161,7 @@ impl Ensemble {
         if !self.gram_is_current {
             let (n, d) = self.model.shown();
             let (lanes, isa) = (self.lanes, self.isa);
+            let away = self.turning.as_ref().is_some_and(Turning::is_away);
             let tokens = if self.shown.is_empty() { &self.state[..n * d] } else { &self.shown };
             let products = &mut self.gram;
             products.resize(room(n, d), Pack::ZERO);
@@ -163,6 +170,7 @@ impl Ensemble {
                     dispatch(Closeness { tokens, n, d, lanes, products }, isa);
                 }
                 Geometry::Sphere | Geometry::Circle => {
+                    let tokens = (!away).then_some(tokens);
                     dispatch(Gram { tokens, n, d, lanes, products }, isa);
                 }
                 Geometry::Equiangular => products[0] = Pack(self.state[0].0.map(|gap| 1.0 - gap)),
@@ -236,7 +244,11 @@ impl Ensemble {
     #[must_use]
     pub fn tokens(&self) -> &[Pack] {
         let (n, d) = self.model.shown();
-        if self.shown.is_empty() { &self.state[..n * d] } else { &self.shown }
+        match &self.turning {
+            Some(turning) if turning.is_away() => turning.packs(&self.gram, (n, d), self.lanes, self.isa),
+            _ if self.shown.is_empty() => &self.state[..n * d],
+            _ => &self.shown,
+        }
     }
 
     /// The radii r_i; empty where the layer norm moves none.
@@ -257,18 +269,23 @@ impl Ensemble {
             self.gram();
         }
         let noise = self.noise.as_mut().map(|noise| noise.kick(self.steps));
-        let landing = self.integrator.step(
-            &mut *self.field,
-            Stage {
-                clock: Clock::at(self.steps, self.eta),
-                state: &mut self.state,
-                gram: self.gram_is_current.then_some(&self.gram),
-                step: self.step,
-                noise,
-                lanes: self.lanes,
-                isa: self.isa,
-            },
-        );
+        let clock = Clock::at(self.steps, self.eta);
+        let (field, gram) = (&mut *self.field, &mut self.gram);
+        let landing = match &mut self.turning {
+            Some(turning) => turning.step(gram, |gram, next| field.turn(&clock, gram, next, &self.step)),
+            None => self.integrator.step(
+                field,
+                Stage {
+                    clock,
+                    state: &mut self.state,
+                    gram: self.gram_is_current.then_some(gram),
+                    step: self.step,
+                    noise,
+                    lanes: self.lanes,
+                    isa: self.isa,
+                },
+            ),
+        };
         self.gram_is_current = false;
         self.stationary = !landing.moved & landing.finite;
         if self.noise.is_some() || !self.model.is_autonomous() {
@@ -316,9 +333,10 @@ impl Ensemble {
     #[must_use]
     pub fn save(&self) -> EnsembleState {
         let used = u8::MAX >> (LANES - self.lanes);
+        let state = if self.turning.is_some() { self.tokens() } else { &self.state };
         EnsembleState {
             tokens: (0..self.lanes)
-                .map(|lane| self.state.iter().map(|pack| pack.0[lane].to_bits()).collect())
+                .map(|lane| state.iter().map(|pack| pack.0[lane].to_bits()).collect())
                 .collect(),
             steps: self.steps,
             stationary: self.stationary & used,

@@ -58,6 +58,7 @@ pub mod safetensors;
 pub mod simd;
 mod start;
 pub mod trajectory;
+mod turning;
 
 #[cfg(test)]
 mod tests;

@@ -51,8 +51,8 @@ fn place(n: usize, i: usize, j: usize) -> usize {
 
 /// Tokens that take their step as soon as their rows of A are there.
 pub(crate) struct Onto<'a> {
-    /// n × d, to be written.
-    pub tokens: &'a mut [Pack],
+    /// Where they land, as [`Gram`](super::gram::Gram) leaves them.
+    pub apart: &'a mut [Pack],
     /// h of each lane.
     pub step: &'a Pack,
     pub landing: &'a mut Landing,
@@ -241,11 +241,12 @@ impl<W: Weighting, const TWICE: bool> Few<'_, W, TWICE> {
                     };
                 }
             });
-            if let (true, Some(Onto { tokens, step, landing })) = (ONTO, &mut self.onto) {
-                let places = &values[start * stride..];
+            if let (true, Some(Onto { apart, step, landing })) = (ONTO, &mut self.onto) {
+                let to =
+                    &mut L::registers_mut(apart)[(group * n + start) * stride..][..(end - start) * stride];
                 // Not kept in registers while sums fill them.
                 let mut landed = Landed::new(L::load(step, group), d, group);
-                landed.land_from(places, stride, rates, &mut tokens[start * d..end * d]);
+                landed.land_across(&values[start * stride..], stride, rates, to);
                 landed.report(landing);
             }
         }

@@ -30,6 +30,12 @@ pub(crate) fn room(n: usize, d: usize) -> usize {
     n * (n - 1) / 2 + n * stride(d) + 1
 }
 
+/// Where [`Gram`] leaves tokens apart.
+pub(super) fn apart_mut(known: &mut [Pack], n: usize) -> &mut [Pack] {
+    let (_, rest) = known.split_at_mut(n * (n - 1) / 2);
+    rest.split_last_mut().map_or(&mut [], |(_, apart)| apart)
+}
+
 /// What [`Gram`] left: the products; the tokens apart and the longest one's square, if they were kept.
 pub(super) fn parts(known: &[Pack], n: usize) -> (&[Pack], Option<(&[Pack], &Pack)>) {
     let (products, rest) = known.split_at(known.len().min(n * (n - 1) / 2));
@@ -75,10 +81,40 @@ pub(super) fn set_apart<L: Lanes<Scalar = f64>>(
     }
 }
 
+/// The reverse of [`set_apart`]: n × d packs of the tokens that [`Gram`] left apart.
+pub(crate) struct Together<'a> {
+    /// What [`Gram`] left.
+    pub known: &'a [Pack],
+    pub n: usize,
+    pub d: usize,
+    pub lanes: usize,
+    pub tokens: &'a mut [Pack],
+}
+
+impl Kernel for Together<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = f64>>(self) {
+        let Self { known, n, d, lanes, tokens } = self;
+        let (_, Some((apart, _))) = parts(known, n) else { return };
+        let stride = stride(d);
+        let registers = L::registers(apart);
+        for (i, token) in tokens.chunks_exact_mut(d).enumerate() {
+            for group in groups::<L>(lanes) {
+                let registers = &registers[(group * n + i) * stride..][..d];
+                for (pack, register) in token.iter_mut().zip(registers) {
+                    register.store(pack, group);
+                }
+            }
+        }
+    }
+}
+
 /// Fills `products` with the inner products of the `n` tokens of `d` coordinates, and what is behind them with the tokens.
 pub(crate) struct Gram<'a> {
-    /// n × d.
-    pub tokens: &'a [Pack],
+    /// n × d; none if they stand apart behind the products already.
+    pub tokens: Option<&'a [Pack]>,
     pub n: usize,
     pub d: usize,
     /// Lanes in use.
@@ -95,7 +131,9 @@ impl Kernel for Gram<'_> {
         let Self { tokens, n, d, lanes, products } = self;
         let (gram, rest) = products.split_at_mut(n * (n - 1) / 2);
         let Some((longest, apart)) = rest.split_last_mut() else { return };
-        set_apart::<L>(tokens, n, d, lanes, apart);
+        if let Some(tokens) = tokens {
+            set_apart::<L>(tokens, n, d, lanes, apart);
+        }
         let stride = stride(d);
         let of_group = |group: usize| &L::registers(apart)[group * n * stride..][..n * stride];
         for group in groups::<L>(lanes) {
@@ -330,7 +368,7 @@ mod tests {
     /// What [`Gram`] says of the longest of these tokens, lane by lane.
     fn longest_of(tokens: &[Pack], n: usize, d: usize, isa: Isa) -> [f64; LANES] {
         let mut products = vec![Pack::ZERO; room(n, d)];
-        dispatch(Gram { tokens, n, d, lanes: LANES, products: &mut products }, isa);
+        dispatch(Gram { tokens: Some(tokens), n, d, lanes: LANES, products: &mut products }, isa);
         parts(&products, n).1.map(|(_, longest)| longest.0).unwrap_or_default()
     }
 

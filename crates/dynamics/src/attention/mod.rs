@@ -39,7 +39,7 @@ use std::sync::Arc;
 
 pub use fourier::series_orders;
 pub use gram::pair_index;
-pub(crate) use gram::{Gram, room};
+pub(crate) use gram::{Gram, Together, room};
 pub(crate) use weights::weights;
 
 use crate::crew::Crew;
@@ -232,8 +232,9 @@ impl Attention {
         let Self { causal, n, d, lanes, isa, .. } = *self;
         let Sources { tokens, others, values: carried, gram, scale } = sources;
         let heads = &self.schedule.current().heads;
-        let known =
-            gram.unwrap_or_else(|| formed(Gram { tokens, n, d, lanes, products: &mut self.gram }, isa));
+        let known = gram.unwrap_or_else(|| {
+            formed(Gram { tokens: Some(tokens), n, d, lanes, products: &mut self.gram }, isa)
+        });
         let (products, kept) = gram::parts(known, n);
         let longest = kept.map(|(_, longest)| longest);
         let own = kept.map(|(apart, _)| apart).filter(|_| std::ptr::eq(carried, tokens));

@@ -21,33 +21,28 @@ pub(super) fn is_for(model: &Model, schedule: &Schedule) -> bool {
 }
 
 impl Attention {
-    /// `x_i ← normalize(x_i + h A_i)` for all tokens, if there is such a pass: `gram` is what [`Gram`](super::Gram) made of them,
-    /// `step` is h with the common factor.
-    pub(crate) fn turn(
-        &mut self,
-        clock: &Clock,
-        gram: &[Pack],
-        tokens: &mut [Pack],
-        step: &Pack,
-    ) -> Option<Landing> {
-        let (_, kept) = gram::parts(gram, self.n);
-        if !self.turns || kept.is_none() {
-            return None;
-        }
+    /// Whether there is such a pass.
+    pub(crate) fn turns(&self) -> bool {
+        self.turns
+    }
+
+    /// `x_i ← normalize(x_i + h A_i)` for all tokens: `gram` is what [`Gram`](super::Gram) made of them, `next` where they land, apart as
+    /// there, `step` h with the common factor. Where there is no such pass all is lost.
+    pub(crate) fn turn(&mut self, clock: &Clock, gram: &[Pack], next: &mut [Pack], step: &Pack) -> Landing {
         self.schedule.advance(clock.layer);
         match self.normalization {
-            Normalization::Softmax => self.turn_by::<Softmax>(gram, tokens, step),
-            Normalization::Unnormalized => self.turn_by::<Unnormalized>(gram, tokens, step),
-            Normalization::Hardmax | Normalization::Sinkhorn => None,
+            Normalization::Softmax => self.turn_by::<Softmax>(gram, next, step),
+            Normalization::Unnormalized => self.turn_by::<Unnormalized>(gram, next, step),
+            Normalization::Hardmax | Normalization::Sinkhorn => Landing::LOST,
         }
     }
 
-    fn turn_by<W: Weighting>(&mut self, gram: &[Pack], tokens: &mut [Pack], step: &Pack) -> Option<Landing> {
+    fn turn_by<W: Weighting>(&mut self, gram: &[Pack], next: &mut [Pack], step: &Pack) -> Landing {
         let Self { n, d, lanes, isa, .. } = *self;
-        let (products, Some((apart, longest))) = gram::parts(gram, n) else { return None };
+        let (products, Some((apart, longest))) = gram::parts(gram, n) else { return Landing::LOST };
         let [LaneHead { kappa, value: LaneMap::Scalar(factor), .. }] = &self.schedule.current().heads[..]
         else {
-            return None;
+            return Landing::LOST;
         };
         let mut landing = Landing::NONE;
         Pairs {
@@ -67,7 +62,11 @@ impl Attention {
             factor,
             add: false,
         }
-        .turn::<W>(&mut self.scratch, Onto { tokens, step, landing: &mut landing }, isa);
-        Some(landing)
+        .turn::<W>(
+            &mut self.scratch,
+            Onto { apart: gram::apart_mut(next, n), step, landing: &mut landing },
+            isa,
+        );
+        landing
     }
 }

@@ -25,7 +25,7 @@ pub(super) const LARGE: f64 = 1e150;
 pub(super) const SHRINK: f64 = f64::from_bits((1023 - 600) << 52);
 pub(super) const GROW: f64 = f64::from_bits((1023 + 600) << 52);
 
-/// Tokens that land together, so that the latency of one's sum of squares is another's time.
+/// Tokens that land together.
 const ABREAST: usize = 4;
 
 impl Kernel for Land<'_> {
@@ -41,7 +41,13 @@ impl Kernel for Land<'_> {
         }
         for (tokens, velocity) in tokens.chunks_mut(ABREAST * d).zip(velocity.chunks(ABREAST * d)) {
             for group in groups::<L>(lanes) {
-                each[group].land_in_place(velocity, tokens);
+                if tokens.len() == ABREAST * d {
+                    each[group].in_place::<ABREAST>(velocity, tokens);
+                } else {
+                    for (token, velocity) in tokens.chunks_exact_mut(d).zip(velocity.chunks_exact(d)) {
+                        each[group].in_place::<1>(velocity, token);
+                    }
+                }
             }
         }
         let mut landing = Landing::NONE;
@@ -52,47 +58,67 @@ impl Kernel for Land<'_> {
     }
 }
 
-/// Where a token is, and its velocity: d coordinates, so that no index below d is checked.
-pub(crate) trait Motion<L>: Copy {
-    /// A coordinate; `token` is where it will be written to.
-    fn place(self, token: &[Pack], k: usize) -> L;
+/// One token that lands: d coordinates, so that no index below d is checked.
+trait Lander<L> {
+    /// A coordinate of where it is. Not to be asked for once it is [put](Self::put).
+    fn place(&self, k: usize) -> L;
     /// Of its velocity.
-    fn rate(self, k: usize) -> L;
+    fn rate(&self, k: usize) -> L;
+    /// Of where it lands.
+    fn put(&mut self, k: usize, coordinate: L);
+    /// What was put.
+    fn landed(&self, k: usize) -> L;
 }
 
-/// A token that stands where it will land.
-#[derive(Clone, Copy)]
+/// Where it stands.
 struct InPlace<'a> {
+    token: &'a mut [Pack],
     velocity: &'a [Pack],
     group: usize,
 }
 
-impl<L: Lanes<Scalar = f64>> Motion<L> for InPlace<'_> {
+impl<L: Lanes<Scalar = f64>> Lander<L> for InPlace<'_> {
     #[inline(always)]
-    fn place(self, token: &[Pack], k: usize) -> L {
-        L::load(&token[k], self.group)
+    fn place(&self, k: usize) -> L {
+        L::load(&self.token[k], self.group)
     }
     #[inline(always)]
-    fn rate(self, k: usize) -> L {
+    fn rate(&self, k: usize) -> L {
         L::load(&self.velocity[k], self.group)
     }
-}
-
-/// A token that stands elsewhere, in registers side by side, and its velocity likewise.
-#[derive(Clone, Copy)]
-struct Elsewhere<'a, L> {
-    place: &'a [L],
-    velocity: &'a [L],
-}
-
-impl<L: Lanes<Scalar = f64>> Motion<L> for Elsewhere<'_, L> {
     #[inline(always)]
-    fn place(self, _: &[Pack], k: usize) -> L {
-        self.place[k]
+    fn put(&mut self, k: usize, coordinate: L) {
+        coordinate.store(&mut self.token[k], self.group);
     }
     #[inline(always)]
-    fn rate(self, k: usize) -> L {
+    fn landed(&self, k: usize) -> L {
+        self.place(k)
+    }
+}
+
+/// Elsewhere, all of it in registers side by side.
+struct Across<'a, L> {
+    token: &'a [L],
+    velocity: &'a [L],
+    to: &'a mut [L],
+}
+
+impl<L: Lanes<Scalar = f64>> Lander<L> for Across<'_, L> {
+    #[inline(always)]
+    fn place(&self, k: usize) -> L {
+        self.token[k]
+    }
+    #[inline(always)]
+    fn rate(&self, k: usize) -> L {
         self.velocity[k]
+    }
+    #[inline(always)]
+    fn put(&mut self, k: usize, coordinate: L) {
+        self.to[k] = coordinate;
+    }
+    #[inline(always)]
+    fn landed(&self, k: usize) -> L {
+        self.to[k]
     }
 }
 
@@ -123,61 +149,68 @@ impl<L: Lanes<Scalar = f64>> Landed<L> {
         landing.finite &= !((!self.finite & used) << (self.group * L::WIDTH));
     }
 
-    /// Tokens that stand elsewhere, `stride` apart.
+    /// Tokens that stand `stride` apart land as far apart.
     #[inline(always)]
-    pub(crate) fn land_from(&mut self, places: &[L], stride: usize, velocity: &[L], tokens: &mut [Pack]) {
-        let d = self.d;
-        let blocks = tokens.chunks_mut(ABREAST * d).zip(velocity.chunks(ABREAST * d));
-        for ((tokens, velocity), places) in blocks.zip(places.chunks(ABREAST * stride)) {
-            let of =
-                |i: usize| Elsewhere { place: &places[i * stride..][..d], velocity: &velocity[i * d..][..d] };
-            if tokens.len() == ABREAST * d {
-                self.land([of(0), of(1), of(2), of(3)], tokens);
+    pub(crate) fn land_across(&mut self, tokens: &[L], stride: usize, velocity: &[L], to: &mut [L]) {
+        let rows = to.len() / stride;
+        let mut first = 0;
+        while first < rows {
+            let (tokens, to) = (&tokens[first * stride..], &mut to[first * stride..]);
+            let velocity = &velocity[first * self.d..];
+            first += if rows - first >= ABREAST {
+                self.across::<ABREAST>(tokens, stride, velocity, to)
             } else {
-                for (i, token) in tokens.chunks_exact_mut(d).enumerate() {
-                    self.land([of(i)], token);
-                }
-            }
-        }
-    }
-
-    /// Tokens that stand where they land, up to [`ABREAST`].
-    #[inline(always)]
-    fn land_in_place(&mut self, velocity: &[Pack], tokens: &mut [Pack]) {
-        let Self { d, group, .. } = *self;
-        let of = |i: usize| InPlace { velocity: &velocity[i * d..][..d], group };
-        if tokens.len() == ABREAST * d {
-            self.land([of(0), of(1), of(2), of(3)], tokens);
-        } else {
-            for (i, token) in tokens.chunks_exact_mut(d).enumerate() {
-                self.land([of(i)], token);
-            }
+                self.across::<1>(tokens, stride, velocity, to)
+            };
         }
     }
 
     #[inline(always)]
-    fn land<const N: usize>(&mut self, motions: [impl Motion<L>; N], tokens: &mut [Pack]) {
-        let squares = squares::<L, N>(motions, &*tokens, self.step, self.d);
-        for ((motion, square), token) in motions.into_iter().zip(squares).zip(tokens.chunks_exact_mut(self.d))
-        {
-            self.settle(motion, square, token);
+    fn across<const N: usize>(&mut self, tokens: &[L], stride: usize, velocity: &[L], to: &mut [L]) -> usize {
+        let d = self.d;
+        let (mut places, mut rates) = ([&tokens[..d]; N], [&velocity[..d]; N]);
+        for i in 1..N {
+            places[i] = &tokens[i * stride..][..d];
+            rates[i] = &velocity[i * d..][..d];
+        }
+        let squares = squares::<L, N>(places, rates, self.step, d);
+        for i in 0..N {
+            let to = &mut to[i * stride..][..d];
+            self.settle(Across { token: places[i], velocity: rates[i], to }, squares[i]);
+        }
+        N
+    }
+
+    /// `N` tokens land where they stand.
+    #[inline(always)]
+    fn in_place<const N: usize>(&mut self, velocity: &[Pack], tokens: &mut [Pack]) {
+        let Self { step, d, group, .. } = *self;
+        let of = |packs| Group { packs, group };
+        let (mut places, mut rates) = ([of(&tokens[..d]); N], [of(&velocity[..d]); N]);
+        for i in 1..N {
+            places[i] = of(&tokens[i * d..][..d]);
+            rates[i] = of(&velocity[i * d..][..d]);
+        }
+        let squares = squares::<L, N>(places, rates, step, d);
+        for i in 0..N {
+            let token = &mut tokens[i * d..][..d];
+            self.settle(InPlace { token, velocity: &velocity[i * d..][..d], group }, squares[i]);
         }
     }
 
     /// One token, whose new length before the normalization has this square.
     #[inline(always)]
-    fn settle(&mut self, motion: impl Motion<L>, mut square: L, token: &mut [Pack]) {
-        let Self { step, d, group, .. } = *self;
-        let token = &mut token[..d];
+    fn settle(&mut self, mut token: impl Lander<L>, mut square: L) {
+        let Self { step, d, .. } = *self;
         let used = u8::MAX >> (LANES - L::WIDTH);
         let far = L::bits(L::less(square, L::splat(SMALL))) | L::bits(L::less(L::splat(LARGE), square));
         if far == 0 {
             let inverse = L::splat(1.0) / square.sqrt();
             for k in 0..d {
-                let old = motion.place(token, k);
-                let new = step.mul_add(motion.rate(k), old) * inverse;
+                let old = token.place(k);
+                let new = step.mul_add(token.rate(k), old) * inverse;
                 self.still = L::select(L::same_bits(new, old), self.still, L::splat(0.0));
-                new.store(&mut token[k], group);
+                token.put(k, new);
             }
         } else {
             // One scale a lane: 1, but for lengths far from 1.
@@ -186,15 +219,15 @@ impl<L: Lanes<Scalar = f64>> Landed<L> {
             scale = L::select(L::less(L::splat(LARGE), square), L::splat(SHRINK), scale);
             square = L::splat(0.0);
             for k in 0..d {
-                let y = step.mul_add(motion.rate(k), motion.place(token, k)) * scale;
+                let y = step.mul_add(token.rate(k), token.place(k)) * scale;
                 square = y.mul_add(y, square);
             }
             let inverse = L::splat(1.0) / square.sqrt();
             for k in 0..d {
-                let old = motion.place(token, k);
-                let new = step.mul_add(motion.rate(k), old) * scale * inverse;
+                let old = token.place(k);
+                let new = step.mul_add(token.rate(k), old) * scale * inverse;
                 self.still = L::select(L::same_bits(new, old), self.still, L::splat(0.0));
-                new.store(&mut token[k], group);
+                token.put(k, new);
             }
         }
         let positive = L::bits(L::less(L::splat(0.0), square));
@@ -202,32 +235,53 @@ impl<L: Lanes<Scalar = f64>> Landed<L> {
         self.finite &= good;
         // The NaNs of a failed lane have one bit pattern, on every machine.
         if !good & used != 0 {
-            for x in token.iter_mut() {
-                let new = L::load(x, group);
-                L::select(L::less(square, L::splat(f64::INFINITY)), new, L::splat(f64::NAN)).store(x, group);
-                let new = L::load(x, group);
-                L::select(L::less(L::splat(0.0), square), new, L::splat(f64::NAN)).store(x, group);
+            for k in 0..d {
+                let new =
+                    L::select(L::less(square, L::splat(f64::INFINITY)), token.landed(k), L::splat(f64::NAN));
+                token.put(k, L::select(L::less(L::splat(0.0), square), new, L::splat(f64::NAN)));
             }
         }
     }
 }
 
-/// `‖x_i + h v_i‖²` of `N` tokens side by side, each over its coordinates in order.
+/// Coordinates of one token.
+trait Row<L>: Copy {
+    fn at(self, k: usize) -> L;
+}
+
+impl<L: Lanes<Scalar = f64>> Row<L> for &[L] {
+    #[inline(always)]
+    fn at(self, k: usize) -> L {
+        self[k]
+    }
+}
+
+/// Those of a group of lanes.
+#[derive(Clone, Copy)]
+struct Group<'a> {
+    packs: &'a [Pack],
+    group: usize,
+}
+
+impl<L: Lanes<Scalar = f64>> Row<L> for Group<'_> {
+    #[inline(always)]
+    fn at(self, k: usize) -> L {
+        L::load(&self.packs[k], self.group)
+    }
+}
+
+/// `‖x_i + h v_i‖²` of `N` tokens side by side, so that the latency of one's sum is another's time; each over its coordinates in order.
 #[inline(always)]
 fn squares<L: Lanes<Scalar = f64>, const N: usize>(
-    motions: [impl Motion<L>; N],
-    tokens: &[Pack],
+    places: [impl Row<L>; N],
+    rates: [impl Row<L>; N],
     step: L,
     d: usize,
 ) -> [L; N] {
-    let mut places = [&tokens[..d]; N];
-    for i in 1..N {
-        places[i] = &tokens[i * d..][..d];
-    }
     let mut squares = [L::splat(0.0); N];
     for k in 0..d {
         for i in 0..N {
-            let y = step.mul_add(motions[i].rate(k), motions[i].place(places[i], k));
+            let y = step.mul_add(rates[i].at(k), places[i].at(k));
             squares[i] = y.mul_add(y, squares[i]);
         }
     }

@@ -66,9 +66,12 @@ impl VectorField for Sphere {
         Landing { moved: landing.moved | turned.moved, finite: landing.finite & turned.finite }
     }
 
-    fn turn(&mut self, clock: &Clock, state: &mut [Pack], gram: &[Pack], step: &Pack) -> Option<Landing> {
-        let plain = self.layer_norm.is_identity() && self.targets.is_none();
-        plain.then(|| self.attention.turn(clock, gram, state, step)).flatten()
+    fn turns(&self) -> bool {
+        self.layer_norm.is_identity() && self.targets.is_none() && self.attention.turns()
+    }
+
+    fn turn(&mut self, clock: &Clock, gram: &[Pack], next: &mut [Pack], step: &Pack) -> Landing {
+        self.attention.turn(clock, gram, next, step)
     }
 
     fn forget(&self, state: &mut [Pack]) {

@@ -51,6 +51,8 @@ pub(crate) struct Landing {
 impl Landing {
     /// Of no token: nothing moved, nothing is lost.
     pub(crate) const NONE: Self = Self { moved: 0, finite: u8::MAX };
+    /// No lane is known any more.
+    pub(crate) const LOST: Self = Self { moved: u8::MAX, finite: 0 };
 }
 
 /// What the rates that a state moves by are.
@@ -80,9 +82,14 @@ pub(crate) trait VectorField: Send {
         kind: Rates,
         step: &Pack,
     ) -> Landing;
-    /// `state + step·push`, landed, in one pass that computes the same bits; none where there is no such pass.
-    fn turn(&mut self, _clock: &Clock, _state: &mut [Pack], _gram: &[Pack], _step: &Pack) -> Option<Landing> {
-        None
+    /// Whether there is a [`turn`](Self::turn).
+    fn turns(&self) -> bool {
+        false
+    }
+    /// `state + step·push`, landed, in one pass that computes the same bits: from the tokens that the Gram matrix has set apart to `next`,
+    /// which is as long. Asked for only where there is such a pass.
+    fn turn(&mut self, _clock: &Clock, _gram: &[Pack], _next: &mut [Pack], _step: &Pack) -> Landing {
+        Landing::LOST
     }
     /// Sets the tokens to zero, so that a step lands on what it adds: a layer without residual.
     fn forget(&self, state: &mut [Pack]) {
@@ -114,6 +121,10 @@ pub(crate) struct Stage<'a> {
 pub(crate) trait Integrator: Send {
     /// Evaluations of the attention a step.
     fn evaluations(&self) -> u64;
+    /// Whether its step is the field's [`turn`](VectorField::turn), where there is one and no noise.
+    fn turns(&self) -> bool {
+        false
+    }
     /// One step of every lane.
     fn step(&mut self, field: &mut dyn VectorField, stage: Stage) -> Landing;
 }

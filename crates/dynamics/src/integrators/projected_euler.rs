@@ -23,13 +23,12 @@ impl Integrator for ProjectedEuler {
         1
     }
 
+    fn turns(&self) -> bool {
+        true
+    }
+
     fn step(&mut self, field: &mut dyn VectorField, stage: Stage) -> Landing {
         let Stage { clock, state, gram, mut step, noise, .. } = stage;
-        if let (Some(gram), None) = (gram, noise)
-            && let Some(landing) = field.turn(&clock, state, gram, &step)
-        {
-            return landing;
-        }
         field.push(&clock, state, gram, &mut self.push);
         if let Some(noise) = noise {
             with_noise(&mut self.push, &step, noise);
