@@ -63,7 +63,7 @@ impl States {
                 time: [Instant::of_step(step, watch.step); LANES],
                 place: Place::Sphere,
                 gram,
-                tokens,
+                tokens: tokens.into(),
                 stationary: 0,
                 finite: u8::MAX,
                 stays_together: false,

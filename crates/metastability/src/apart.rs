@@ -33,7 +33,7 @@ impl Apart {
     ) -> [f64; LANES] {
         let mut least = [f64::NEG_INFINITY; LANES];
         let mut known = 0;
-        let tokens = Tokens::of(scene, scene.tokens);
+        let tokens = Tokens::of(scene, scene.tokens.packs());
         for lane in lanes_of(active) {
             let Some(level) = collapse.next_level(watch, lane).or(last) else { continue };
             let pairs = tokens.lane(lane);
@@ -48,7 +48,7 @@ impl Apart {
         }
         self.known = known;
         self.tokens.clear();
-        self.tokens.extend_from_slice(scene.tokens);
+        self.tokens.extend_from_slice(scene.tokens.packs());
         least
     }
 }

@@ -43,7 +43,7 @@ impl<'a> Cosines<'a> {
     pub fn of_scene(scene: &Scene<'a>, lane: usize) -> Self {
         match Pairs::of(scene) {
             Pairs::Kept(gram) => Self::of_gram(scene.n, gram, lane),
-            Pairs::Formed(_) => Self::formed(scene, scene.tokens, lane),
+            Pairs::Formed(_) => Self::formed(scene, scene.tokens.packs(), lane),
         }
     }
 
@@ -165,7 +165,7 @@ pub struct Memory {
 
 /// Whether the tokens are the smaller thing to remember, and their products what the Gram matrix holds.
 fn remembers_tokens(scene: &Scene<'_>) -> bool {
-    scene.place != Place::Euclidean && scene.tokens.len() < Pairs::of(scene).count()
+    scene.place != Place::Euclidean && scene.n * scene.d() < Pairs::of(scene).count()
 }
 
 impl Memory {
@@ -173,7 +173,7 @@ impl Memory {
     pub fn keep(&mut self, scene: &Scene<'_>) {
         let packs = match Pairs::of(scene) {
             Pairs::Kept(gram) if !remembers_tokens(scene) => gram,
-            _ => scene.tokens,
+            _ => scene.tokens.packs(),
         };
         if self.packs.len() == packs.len() {
             self.packs.copy_from_slice(packs);

@@ -55,6 +55,5 @@ fn is_shown(watch: &Watch, step: u64) -> bool {
 
 /// What rounding takes from a cosine in a step, at most.
 fn rounding(scene: &Scene<'_>) -> f64 {
-    let d = scene.tokens.len() / scene.n;
-    4.0 * (scene.n + d + 10) as f64 * (f64::EPSILON / 2.0)
+    4.0 * (scene.n + scene.d() + 10) as f64 * (f64::EPSILON / 2.0)
 }

@@ -37,9 +37,7 @@ impl Fixed {
         let centres = watch.series.iter().any(|observable| observable.needs_centres());
         let matrices = match (before, scene.system) {
             (Some(before), _) => before.matrices.clone(),
-            (None, Some(system)) => {
-                Matrices::of(watch, &system.parameters(lane), scene.tokens.len() / scene.n)
-            }
+            (None, Some(system)) => Matrices::of(watch, &system.parameters(lane), scene.d()),
             (None, None) => Matrices::default(),
         };
         Self { centres: centres.then(|| Centres::choose(watch, scene, lane)), matrices }

@@ -73,8 +73,8 @@ impl Histogram {
                 Cosines::of_scene(scene, lane).for_each(|_, _, cosine| add(cosine));
             }
             Quantity::Azimuth => {
-                let d = scene.tokens.len() / scene.n;
-                for token in scene.tokens.chunks_exact(d) {
+                let d = scene.d();
+                for token in scene.tokens.packs().chunks_exact(d) {
                     let angle = libm::atan2(token.get(1).map_or(0.0, |y| y.0[lane]), token[0].0[lane]);
                     add(if angle < 0.0 { angle + high } else { angle });
                 }

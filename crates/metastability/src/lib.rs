@@ -60,7 +60,7 @@
 //!         time: [Instant::of_step(step, watch.step); LANES],
 //!         place: Place::Sphere,
 //!         gram: &packed_gram(2, &tokens),
-//!         tokens: &tokens,
+//!         tokens: (&tokens).into(),
 //!         stationary: 0,
 //!         finite: u8::MAX,
 //!         stays_together: false,

@@ -22,7 +22,7 @@ use crate::clock::Instant;
 use crate::partition::Partition;
 use crate::record::ReplicaRecord;
 use crate::recorder::Recorder;
-use crate::scene::{Place, Scene, System};
+use crate::scene::{Place, Placed, Scene, System};
 use crate::watch::Watch;
 
 /// A change is located within this share of its step; the recorder interpolates within.
@@ -355,7 +355,7 @@ impl Shown {
             time: [self.time; LANES],
             place,
             gram: &self.gram,
-            tokens: &self.tokens,
+            tokens: Placed::Here(&self.tokens),
             stationary,
             finite: u8::from(is_finite),
             stays_together: false,

@@ -36,7 +36,7 @@ impl<'a> Pairs<'a> {
     #[must_use]
     pub fn of(scene: &Scene<'a>) -> Self {
         if scene.gram.is_empty() && scene.n > 1 {
-            Pairs::Formed(Tokens::of(scene, scene.tokens))
+            Pairs::Formed(Tokens::of(scene, scene.tokens.packs()))
         } else {
             Pairs::Kept(scene.gram)
         }

@@ -45,7 +45,7 @@ impl Centres {
                 }
             }
         }
-        let d = scene.tokens.len() / scene.n;
+        let d = scene.d();
         let start = renyi.iter().flat_map(|&centre| token(scene, centre as usize, d, lane)).collect();
         Self { renyi, strong, start }
     }
@@ -62,7 +62,7 @@ impl Centres {
     /// How far each of the centres is from where it started.
     #[must_use]
     pub fn drifts(&self, which: Which, scene: &Scene<'_>, lane: usize) -> Vec<f64> {
-        let d = scene.tokens.len() / scene.n;
+        let d = scene.d();
         let all = self.renyi.iter().zip(self.start.chunks_exact(d));
         let chosen = all.filter(|(centre, _)| which == Which::Renyi || self.strong.contains(centre));
         chosen
@@ -101,5 +101,5 @@ fn closeness_at(place: Place, distance: f64) -> f64 {
 }
 
 fn token(scene: &Scene<'_>, i: usize, d: usize, lane: usize) -> Vec<f64> {
-    scene.tokens[i * d..(i + 1) * d].iter().map(|pack| pack.0[lane]).collect()
+    scene.tokens.packs()[i * d..(i + 1) * d].iter().map(|pack| pack.0[lane]).collect()
 }

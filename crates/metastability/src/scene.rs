@@ -50,6 +50,38 @@ impl System for Ensemble {
     }
 }
 
+/// Tokens, `[token][coordinate]`: n × (carried d) packs. Those of an ensemble are gathered where somebody looks.
+#[derive(Clone, Copy)]
+pub enum Placed<'a> {
+    /// These.
+    Here(&'a [Pack]),
+    /// Those of its current state.
+    Of(&'a Ensemble),
+}
+
+impl<'a> Placed<'a> {
+    /// The packs.
+    #[must_use]
+    pub fn packs(self) -> &'a [Pack] {
+        match self {
+            Placed::Here(packs) => packs,
+            Placed::Of(ensemble) => ensemble.tokens(),
+        }
+    }
+}
+
+impl<'a> From<&'a Vec<Pack>> for Placed<'a> {
+    fn from(packs: &'a Vec<Pack>) -> Self {
+        Placed::Here(packs)
+    }
+}
+
+impl<'a, const N: usize> From<&'a [Pack; N]> for Placed<'a> {
+    fn from(packs: &'a [Pack; N]) -> Self {
+        Placed::Here(packs)
+    }
+}
+
 /// One state of an ensemble. What stands in unused lanes is never read into a result.
 #[derive(Clone, Copy)]
 pub struct Scene<'a> {
@@ -64,8 +96,8 @@ pub struct Scene<'a> {
     /// ⟨x_i, x_j⟩ for i < j, packed row by row: n(n−1)/2 packs; or none, then pairs are formed from the tokens
     /// ([`Pairs`](crate::pairs::Pairs)).
     pub gram: &'a [Pack],
-    /// The tokens, `[token][coordinate]`: n × (carried d) packs.
-    pub tokens: &'a [Pack],
+    /// The tokens.
+    pub tokens: Placed<'a>,
     /// Lanes whose last step changed no bit.
     pub stationary: LaneMask,
     /// Lanes in which every number is finite.
@@ -96,9 +128,18 @@ impl std::fmt::Debug for Scene<'_> {
 }
 
 impl Scene<'_> {
+    /// Number of coordinates that a token carries.
+    #[must_use]
+    pub fn d(&self) -> usize {
+        match self.tokens {
+            Placed::Here(packs) => packs.len() / self.n,
+            Placed::Of(ensemble) => ensemble.model().shown().1,
+        }
+    }
+
     /// The tokens of one lane, n × (carried d) row-major.
     #[must_use]
     pub fn lane_tokens(&self, lane: usize) -> Vec<f64> {
-        self.tokens.iter().map(|pack| pack.0[lane]).collect()
+        self.tokens.packs().iter().map(|pack| pack.0[lane]).collect()
     }
 }

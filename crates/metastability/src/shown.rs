@@ -5,7 +5,7 @@ use metasweep_dynamics::model::Geometry;
 use metasweep_dynamics::simd::LANES;
 
 use crate::clock::Instant;
-use crate::scene::{Place, Scene, lane_bit};
+use crate::scene::{Place, Placed, Scene, lane_bit};
 use crate::watch::Watch;
 
 /// Tokens from which on no Gram matrix is formed that neither steps nor tracking ask for.
@@ -44,14 +44,13 @@ pub(crate) fn with_scene<T>(
     }
     let ensemble: &Ensemble = ensemble;
     let gram = ensemble.known_gram().filter(|_| kept).unwrap_or_default();
-    let tokens = ensemble.tokens();
     show(&Scene {
         n,
         step,
         time: [Instant::of_step(step, watch.step); LANES],
         place,
         gram,
-        tokens,
+        tokens: Placed::Of(ensemble),
         stationary,
         finite,
         stays_together: ensemble.stays_together(),

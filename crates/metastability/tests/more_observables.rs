@@ -221,7 +221,7 @@ fn mean_centres(n: usize, d: usize, separation: f64, samples: u64) -> [(f64, f64
             time: [Instant::default(); LANES],
             place: Place::Sphere,
             gram: &gram,
-            tokens: &tokens,
+            tokens: (&tokens).into(),
             stationary: 0,
             finite: u8::MAX,
             stays_together: false,

@@ -31,7 +31,7 @@ fn still(rows: &[Vec<f64>], deltas: &[f64]) -> ReplicaRecord {
         time: [Instant::default(); LANES],
         place: Place::Sphere,
         gram: &gram,
-        tokens: &tokens,
+        tokens: (&tokens).into(),
         stationary: 0,
         finite: u8::MAX,
         stays_together: false,

@@ -11,7 +11,7 @@ use metasweep_metastability::clock::Instant;
 use metasweep_metastability::histogram::{Histogram, Quantity};
 use metasweep_metastability::observables::Observable;
 use metasweep_metastability::recorder::Recorder;
-use metasweep_metastability::scene::{Place, Scene};
+use metasweep_metastability::scene::{Place, Placed, Scene};
 use metasweep_metastability::watch::Watch;
 
 /// Shows the ensemble's state, with or without its Gram matrix.
@@ -33,7 +33,7 @@ fn with_scene<T>(
         time: [Instant::of_step(ensemble.steps(), watch.step); LANES],
         place: if is_euclidean { Place::Euclidean } else { Place::Sphere },
         gram: ensemble.known_gram().filter(|_| kept).unwrap_or_default(),
-        tokens: ensemble.tokens(),
+        tokens: Placed::Of(ensemble),
         stationary: mask(&|lane| ensemble.stationary(lane)),
         finite: mask(&|lane| ensemble.finite(lane)),
         stays_together: false,

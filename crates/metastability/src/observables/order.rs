@@ -12,11 +12,11 @@ pub const NATURE: Nature =
 #[must_use]
 pub fn sample(state: &State<'_>, _variant: usize) -> [f64; LANES] {
     let n = state.n;
-    let d = state.scene.tokens.len() / n;
+    let d = state.scene.d();
     let mut square = [0.0; LANES];
     for coordinate in 0..d {
         let mut sum = [0.0; LANES];
-        for token in state.scene.tokens.chunks_exact(d) {
+        for token in state.scene.tokens.packs().chunks_exact(d) {
             for (sum, x) in sum.iter_mut().zip(token[coordinate].0) {
                 *sum += x;
             }

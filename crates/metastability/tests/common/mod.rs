@@ -96,7 +96,7 @@ pub fn with_state<T>(
         time: [Instant::of_step(k as u64, watch.step); LANES],
         place: Place::Sphere,
         gram: &gram,
-        tokens: &tokens,
+        tokens: (&tokens).into(),
         stationary,
         finite,
         stays_together: false,
