@@ -297,6 +297,12 @@ impl Ensemble {
         self.show();
     }
 
+    /// Whether steps are taken in one pass, from attention vectors to landed tokens: of few tokens with V = c·I and B = b·I.
+    #[must_use]
+    pub fn turns(&self) -> bool {
+        self.turning.is_some()
+    }
+
     /// Steps taken so far.
     #[must_use]
     pub fn steps(&self) -> u64 {

@@ -12,3 +12,4 @@ mod steep;
 pub mod support;
 mod systems;
 mod tiles;
+mod turning;
