@@ -12,6 +12,7 @@ pub use crate::attention::{Evaluation, MOST_IN_PAIRS, pair_index, series_orders}
 use crate::attention::{Gram, gather, room, weights};
 use crate::cone;
 pub use crate::ensemble_error::EnsembleError;
+use crate::ensemble_error::check;
 use crate::geometry::circle;
 use crate::geometry::equiangular;
 use crate::geometry::euclidean::Closeness;
@@ -377,37 +378,6 @@ impl Ensemble {
         ensemble.show();
         Ok(ensemble)
     }
-}
-
-pub(crate) fn check(model: &Model, starts: &[Start], isa: Isa) -> Result<(), EnsembleError> {
-    let Model { n, d, .. } = *model;
-    if !(1..=LANES).contains(&starts.len()) {
-        return Err(EnsembleError::Lanes(starts.len()));
-    }
-    if n == 0 || d == 0 {
-        return Err(EnsembleError::Empty { n, d });
-    }
-    if !isa.is_available() {
-        return Err(EnsembleError::Isa(isa.name()));
-    }
-    crate::assembly::check_weights(model)?;
-    for (lane, start) in starts.iter().enumerate() {
-        let expected = if model.geometry == Geometry::Equiangular { 1 } else { n * d };
-        if start.tokens.len() != expected {
-            return Err(EnsembleError::Tokens { lane, found: start.tokens.len(), n, d });
-        }
-        let found = start.frequencies.len();
-        if found != 0 && found != n {
-            return Err(EnsembleError::Frequencies { lane, found, n });
-        }
-        if !(start.beta.is_finite() && start.beta >= 0.0) {
-            return Err(EnsembleError::Beta { lane, beta: start.beta });
-        }
-        if !start.step.is_finite() {
-            return Err(EnsembleError::Step { lane, step: start.step });
-        }
-    }
-    Ok(())
 }
 
 /// The lanes' numbers as packs; unused lanes repeat lane 0.

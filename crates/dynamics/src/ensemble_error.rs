@@ -2,7 +2,9 @@
 
 use thiserror::Error;
 
-use crate::simd::LANES;
+use crate::model::{Geometry, Model};
+use crate::simd::{Isa, LANES};
+use crate::start::Start;
 
 /// Why replicas cannot be put into an ensemble.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -168,4 +170,39 @@ pub enum EnsembleError {
     /// Instructions this machine lacks.
     #[error("this machine has no {0} instructions")]
     Isa(&'static str),
+}
+
+/// Whether these starts fit the model and each other, and the machine has `isa`.
+///
+/// # Errors
+/// Why not.
+pub(crate) fn check(model: &Model, starts: &[Start], isa: Isa) -> Result<(), EnsembleError> {
+    let Model { n, d, .. } = *model;
+    if !(1..=LANES).contains(&starts.len()) {
+        return Err(EnsembleError::Lanes(starts.len()));
+    }
+    if n == 0 || d == 0 {
+        return Err(EnsembleError::Empty { n, d });
+    }
+    if !isa.is_available() {
+        return Err(EnsembleError::Isa(isa.name()));
+    }
+    crate::assembly::check_weights(model)?;
+    for (lane, start) in starts.iter().enumerate() {
+        let expected = if model.geometry == Geometry::Equiangular { 1 } else { n * d };
+        if start.tokens.len() != expected {
+            return Err(EnsembleError::Tokens { lane, found: start.tokens.len(), n, d });
+        }
+        let found = start.frequencies.len();
+        if found != 0 && found != n {
+            return Err(EnsembleError::Frequencies { lane, found, n });
+        }
+        if !(start.beta.is_finite() && start.beta >= 0.0) {
+            return Err(EnsembleError::Beta { lane, beta: start.beta });
+        }
+        if !start.step.is_finite() {
+            return Err(EnsembleError::Step { lane, step: start.step });
+        }
+    }
+    Ok(())
 }

@@ -158,6 +158,9 @@ pub struct History {
     pub over: Vec<(Option<u32>, String)>,
 }
 
+/// Seconds that the submission of a chain's jobs takes, at most: a number that SLURM gave long ago is not this chain's.
+const SUBMISSION: f64 = 600.0;
+
 impl History {
     /// Of the newest chain among `records`.
     #[must_use]
@@ -166,7 +169,11 @@ impl History {
         for Record { at, happened } in records {
             match happened.clone() {
                 Happened::Chain { chain, jobs } => {
-                    history = History { chain: Some(chain), jobs, ..History::default() };
+                    // Its first job may have begun while the others were still being submitted.
+                    let is_ours =
+                        |past: &Past| jobs.contains(&past.name.job) && at - past.started < SUBMISSION;
+                    let links = std::mem::take(&mut history.links).into_iter().filter(is_ours).collect();
+                    history = History { chain: Some(chain), jobs, links, over: Vec::new() };
                 }
                 Happened::Started { link, reached, .. } => {
                     history.add_job(&link.job);
@@ -268,5 +275,33 @@ mod tests {
         let chain = |job: &str| Happened::Chain { chain: Chain::Resubmit, jobs: vec![job.to_owned()] };
         let history = History::of(&[at(1.0, chain("1")), at(2.0, over), at(3.0, chain("2"))]);
         assert_eq!((history.jobs.as_slice(), history.over.len()), (&["2".to_owned()][..], 0));
+    }
+
+    /// SLURM starts the first job of a chain of many before the last is submitted, and before anybody writes that down.
+    #[test]
+    fn a_link_may_begin_before_its_chain_is_written_down() {
+        let at = |at, happened| Record { at, happened };
+        let started = |job: &str, replicas| Happened::Started {
+            link: name(job, 0),
+            host: "n1".to_owned(),
+            reached: reached(replicas),
+        };
+        let chain = Happened::Chain {
+            chain: Chain::Dependency(3),
+            jobs: ["9", "10", "11"].map(String::from).to_vec(),
+        };
+        let records = [
+            at(1.0, started("9", 40)),
+            at(5000.0, started("8", 50)),
+            at(5001.0, started("9", 60)),
+            at(5001.5, chain),
+            at(5002.0, started("10", 70)),
+        ];
+        let history = History::of(&records);
+        let links: Vec<_> =
+            history.links.iter().map(|past| (past.name.job.as_str(), past.from.replicas)).collect();
+        // Neither another chain's link, nor one of the same number from long ago.
+        assert_eq!(links, [("9", 60), ("10", 70)]);
+        assert_eq!(history.jobs, ["9", "10", "11"]);
     }
 }

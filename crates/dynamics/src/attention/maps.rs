@@ -7,7 +7,7 @@
 
 use nalgebra::DMatrix;
 
-use crate::simd::{Kernel, Lanes, Pack, groups};
+use crate::simd::{Isa, Kernel, Lanes, Pack, dispatch, groups};
 
 /// One linear map a lane.
 #[derive(Clone, Debug)]
@@ -256,4 +256,30 @@ fn sums<L: Lanes<Scalar = f64>, E: Entry, const R: usize, const C: usize>(
             sums[r][c].store(&mut image[c * rows + r], group);
         }
     }
+}
+
+/// `map` applied to all tokens, or the tokens themselves.
+pub(super) fn mapped<'a>(
+    map: Option<&LaneMap>,
+    tokens: &'a [Pack],
+    d: usize,
+    lanes: usize,
+    isa: Isa,
+    buffer: &'a mut Vec<Pack>,
+) -> &'a [Pack] {
+    map.map_or(tokens, |map| image(map, tokens, d, lanes, isa, buffer))
+}
+
+/// `map` applied to all tokens, into `buffer`.
+pub(super) fn image<'a>(
+    map: &LaneMap,
+    tokens: &[Pack],
+    d: usize,
+    lanes: usize,
+    isa: Isa,
+    buffer: &'a mut Vec<Pack>,
+) -> &'a [Pack] {
+    buffer.resize(tokens.len() / d * map.rows(d), Pack::ZERO);
+    dispatch(Apply { map, tokens, d, lanes, image: buffer }, isa);
+    buffer
 }

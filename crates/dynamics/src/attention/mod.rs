@@ -52,6 +52,7 @@ use general::General;
 use hardmax::Hardmax;
 use heads::{LaneHead, Score};
 pub(crate) use maps::{Apply, LaneMap, gather};
+use maps::{image, mapped};
 use pairs::Pairs;
 use schedule::Schedule;
 pub use sinkhorn::has_plan_without_self;
@@ -315,32 +316,6 @@ fn scaled(head: &LaneHead, scale: Option<&Pack>) -> Pack {
 }
 
 const ONE: Pack = Pack::splat(1.0);
-
-/// `map` applied to all tokens, or the tokens themselves.
-fn mapped<'a>(
-    map: Option<&LaneMap>,
-    tokens: &'a [Pack],
-    d: usize,
-    lanes: usize,
-    isa: Isa,
-    buffer: &'a mut Vec<Pack>,
-) -> &'a [Pack] {
-    map.map_or(tokens, |map| image(map, tokens, d, lanes, isa, buffer))
-}
-
-/// `map` applied to all tokens, into `buffer`.
-fn image<'a>(
-    map: &LaneMap,
-    tokens: &[Pack],
-    d: usize,
-    lanes: usize,
-    isa: Isa,
-    buffer: &'a mut Vec<Pack>,
-) -> &'a [Pack] {
-    buffer.resize(tokens.len() / d * map.rows(d), Pack::ZERO);
-    dispatch(Apply { map, tokens, d, lanes, image: buffer }, isa);
-    buffer
-}
 
 impl Attention {
     /// `A_i` (n × d), up to the factor that [`scaled_step`](Self::scaled_step) knows.

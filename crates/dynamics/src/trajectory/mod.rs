@@ -97,7 +97,7 @@ impl Trajectory {
     pub fn new(model: &Model, start: &Start, tolerance: f64, isa: Isa) -> Result<Self, EnsembleError> {
         let mut checked = start.clone();
         checked.step = 0.0;
-        crate::ensemble::check(model, std::slice::from_ref(&checked), isa)?;
+        crate::ensemble_error::check(model, std::slice::from_ref(&checked), isa)?;
         let mut stepper = DormandPrince::new(isa);
         let flow: Box<dyn Flow> = match model.integrator {
             Integrator::Multiscale => {
