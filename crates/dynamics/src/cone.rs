@@ -16,16 +16,24 @@ const FACTOR: f64 = 1e6;
 /// Whether a step of any of these replicas leaves the smallest cosine as large as it is, but for rounding errors, and finite, from any
 /// state in which it is positive.
 pub(crate) fn never_grows(model: &Model, starts: &[Start]) -> bool {
-    let steps = matches!(model.integrator, Integrator::ProjectedEuler | Integrator::Discrete { .. });
-    let attracts = model.system == System::Attention
-        && model.geometry == Geometry::Sphere
-        && model.layer_norm == LayerNorm::Post
-        && model.frozen.weights.is_empty()
-        && model.masses.iter().all(|mass| *mass <= FACTOR)
-        // Whether Sinkhorn's iteration has an end in every state to come is not known.
-        && model.normalization != Normalization::Sinkhorn
-        && !model.layered;
-    steps && attracts && starts.iter().all(pulls)
+    model.can_stay_together() && starts.iter().all(pulls)
+}
+
+impl Model {
+    /// Whether tokens that are together can only stay so if no matrix nor noise parts them
+    /// ([`Ensemble::stays_together`](crate::ensemble::Ensemble::stays_together)).
+    #[must_use]
+    pub fn can_stay_together(&self) -> bool {
+        matches!(self.integrator, Integrator::ProjectedEuler | Integrator::Discrete { .. })
+            && self.system == System::Attention
+            && self.geometry == Geometry::Sphere
+            && self.layer_norm == LayerNorm::Post
+            && self.frozen.weights.is_empty()
+            && self.masses.iter().all(|mass| *mass <= FACTOR)
+            // Whether Sinkhorn's iteration has an end in every state to come is not known.
+            && self.normalization != Normalization::Sinkhorn
+            && !self.layered
+    }
 }
 
 /// Whether no token pushes another, with weights that stay finite.

@@ -1,6 +1,6 @@
 //! About how much of its steps a replica takes, where it ends once all that is asked for is certain.
 
-use metasweep_dynamics::model::{Geometry, Integrator, LayerNorm, Normalization, System};
+use metasweep_dynamics::model::Normalization;
 use metasweep_metastability::determined;
 use metasweep_metastability::theory::equiangular::Equiangular;
 
@@ -19,12 +19,11 @@ pub(crate) fn share_of_steps(cell: &Cell, observe: &Observe) -> f64 {
         return 1.0;
     }
     let model = model(cell);
-    let plain = model.system == System::Attention
-        && model.geometry == Geometry::Sphere
-        && model.layer_norm == LayerNorm::Post
-        && matches!(model.integrator, Integrator::ProjectedEuler | Integrator::Discrete { .. })
-        && matches!(model.normalization, Normalization::Softmax | Normalization::Unnormalized)
+    let plain = model.can_stay_together()
+        && model.normalization != Normalization::Hardmax
         && ["value", "query_key"].iter().all(|key| cell.text(key) == "identity")
+        && cell.heads() == 1
+        && cell.get("frozen").text().is_none()
         && cell.get("kappa").number().is_none()
         && model.n > 1;
     let Some(level) = determined::finest(&watch(cell, observe), model.n).filter(|_| plain) else {
