@@ -16,7 +16,7 @@ use super::exponentials::{TOGETHER, exponentials, in_range};
 use super::gram::{ROWS, pair_index, row_start, set_apart, stride};
 use super::symmetric::rows_together;
 use super::{Scratch, Weighting};
-use crate::geometry::landing::Landed;
+use crate::geometry::landing::{ABREAST, Landed};
 use crate::integrators::Landing;
 use crate::simd::{Kernel, Lanes, Pack, groups};
 
@@ -30,7 +30,7 @@ pub(super) fn are_few(n: usize, d: usize) -> bool {
 
 /// Whether their weights are kept twice.
 pub(super) fn are_kept_twice(n: usize, d: usize) -> bool {
-    n <= 48 && d > 8
+    n <= 48 && d > 4
 }
 
 /// Registers that the weights of n tokens take.
@@ -57,6 +57,9 @@ pub(crate) struct Onto<'a> {
     pub step: &'a Pack,
     pub landing: &'a mut Landing,
 }
+
+// Rows that land together are rows that are computed together.
+const _: () = assert!(ROWS == ABREAST);
 
 /// One head. All slices are of packs.
 pub(crate) struct Few<'a, W, const TWICE: bool> {
@@ -211,17 +214,18 @@ impl<W: Weighting, const TWICE: bool> Few<'_, W, TWICE> {
         let together = if TWICE { if ONTO { ROWS } else { rows_together(n) } } else { n };
         for start in (0..n).step_by(together) {
             let end = n.min(start + together);
-            let rates = &mut L::registers_mut(moments)[..if ONTO { (end - start) * d } else { 0 }];
+            let blocks = if ONTO { (end - start).div_ceil(ABREAST) } else { 0 };
+            let rates = &mut L::registers_mut(moments).as_chunks_mut::<ABREAST>().0[..blocks * d];
             for_each_tile!(d, |k, C| {
                 let mut first = start;
                 while first < end {
                     let place = Place { n, d, k, first, own, add, group, factor };
                     let coefficients = &mut coefficients[first..];
                     let out = if ONTO { &mut [] } else { &mut out[first * d..] };
-                    let rates = if ONTO { &mut rates[(first - start) * d..] } else { &mut [] };
                     macro_rules! sum {
                         ($rows:expr, $z:literal) => {{
-                            let out = &mut Out::<L> { packs: &mut *out, registers: &mut *rates };
+                            let out =
+                                &mut Out::<L> { packs: &mut *out, rates: &mut *rates, row: first - start };
                             sum::<L, { $rows }, C, $z, TWICE, ONTO>(weights, values, coefficients, out, place)
                         }};
                     }
@@ -245,7 +249,7 @@ impl<W: Weighting, const TWICE: bool> Few<'_, W, TWICE> {
                 let to =
                     &mut L::registers_mut(apart)[(group * n + start) * stride..][..(end - start) * stride];
                 // Not kept in registers while sums fill them.
-                let mut landed = Landed::new(L::load(step, group), d, group);
+                let mut landed = Landed::after(**landing, L::load(step, group), d, group);
                 landed.land_across(&values[start * stride..], stride, rates, to);
                 landed.report(landing);
             }
@@ -253,10 +257,14 @@ impl<W: Weighting, const TWICE: bool> Few<'_, W, TWICE> {
     }
 }
 
-/// Where rows of A go, from a block's first one on: to one of them.
+/// Where rows of A go: to one of them.
 struct Out<'a, L> {
+    /// From a block's first one on.
     packs: &'a mut [Pack],
-    registers: &'a mut [L],
+    /// As [`Landed::land_across`] wants them.
+    rates: &'a mut [[L; ABREAST]],
+    /// The block's first row there.
+    row: usize,
 }
 
 /// What a block of sums needs to become part of A.
@@ -350,9 +358,11 @@ fn sum<
         }
         let coefficient = coefficients[r];
         if ONTO {
-            let out = &mut out.registers[r * d + k..][..C];
+            // A block is alone there, where weights are kept twice.
+            let row = if TWICE && R == ABREAST { r } else { out.row + r };
+            let rates = &mut out.rates[row / ABREAST * d + k..][..C];
             for c in 0..C {
-                out[c] = coefficient * sums[r][c];
+                rates[c][row % ABREAST] = coefficient * sums[r][c];
             }
             continue;
         }

@@ -30,10 +30,10 @@ pub(crate) fn room(n: usize, d: usize) -> usize {
     n * (n - 1) / 2 + n * stride(d) + 1
 }
 
-/// Where [`Gram`] leaves tokens apart.
-pub(super) fn apart_mut(known: &mut [Pack], n: usize) -> &mut [Pack] {
+/// Where [`Gram`] leaves tokens apart, and the longest one's square.
+pub(super) fn apart_mut(known: &mut [Pack], n: usize) -> Option<(&mut [Pack], &mut Pack)> {
     let (_, rest) = known.split_at_mut(n * (n - 1) / 2);
-    rest.split_last_mut().map_or(&mut [], |(_, apart)| apart)
+    rest.split_last_mut().map(|(longest, apart)| (apart, longest))
 }
 
 /// What [`Gram`] left: the products; the tokens apart and the longest one's square, if they were kept.
@@ -113,7 +113,7 @@ impl Kernel for Together<'_> {
 
 /// Fills `products` with the inner products of the `n` tokens of `d` coordinates, and what is behind them with the tokens.
 pub(crate) struct Gram<'a> {
-    /// n × d; none if they stand apart behind the products already.
+    /// n × d; none if they stand apart behind the products already, and the longest one's square with them.
     pub tokens: Option<&'a [Pack]>,
     pub n: usize,
     pub d: usize,
@@ -136,8 +136,10 @@ impl Kernel for Gram<'_> {
         }
         let stride = stride(d);
         let of_group = |group: usize| &L::registers(apart)[group * n * stride..][..n * stride];
-        for group in groups::<L>(lanes) {
-            self::longest(of_group(group), n, d).store(longest, group);
+        if tokens.is_some() {
+            for group in groups::<L>(lanes) {
+                self::longest(of_group(group), n, d).store(longest, group);
+            }
         }
         // A whole pack at a time: each line of the products is written once.
         if LANES == 2 * L::WIDTH && groups::<L>(lanes).len() == 2 {

@@ -201,7 +201,7 @@ impl Attention {
             scratch: Scratch {
                 weights: vec![Pack::ZERO; weights],
                 sums: vec![Pack::ZERO; n],
-                moments: vec![Pack::ZERO; n * d],
+                moments: vec![Pack::ZERO; n.next_multiple_of(gram::ROWS) * d],
                 tiles: if keeps_pairs { vec![Pack::ZERO; n * d] } else { Vec::new() },
                 apart: if are_few { vec![Pack::ZERO; n * gram::stride(d)] } else { Vec::new() },
             },

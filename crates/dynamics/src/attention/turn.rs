@@ -44,6 +44,7 @@ impl Attention {
         else {
             return Landing::LOST;
         };
+        let Some((next, landed)) = gram::apart_mut(next, n) else { return Landing::LOST };
         let mut landing = Landing::NONE;
         Pairs {
             products,
@@ -62,11 +63,11 @@ impl Attention {
             factor,
             add: false,
         }
-        .turn::<W>(
-            &mut self.scratch,
-            Onto { apart: gram::apart_mut(next, n), step, landing: &mut landing },
-            isa,
-        );
+        .turn::<W>(&mut self.scratch, Onto { apart: next, step, landing: &mut landing }, isa);
+        // Nobody need look for the longest token: all have length 1 now.
+        for (lane, square) in landed.0.iter_mut().enumerate() {
+            *square = if landing.finite >> lane & 1 == 1 { 1.0 } else { f64::NAN };
+        }
         landing
     }
 }

@@ -26,7 +26,7 @@ pub(super) const SHRINK: f64 = f64::from_bits((1023 - 600) << 52);
 pub(super) const GROW: f64 = f64::from_bits((1023 + 600) << 52);
 
 /// Tokens that land together.
-const ABREAST: usize = 4;
+pub(crate) const ABREAST: usize = 4;
 
 impl Kernel for Land<'_> {
     type Output = Landing;
@@ -96,10 +96,11 @@ impl<L: Lanes<Scalar = f64>> Lander<L> for InPlace<'_> {
     }
 }
 
-/// Elsewhere, all of it in registers side by side.
+/// Elsewhere, all of it in registers side by side; `row` of the velocities of a few tokens is its own.
 struct Across<'a, L> {
     token: &'a [L],
-    velocity: &'a [L],
+    velocities: &'a [[L; ABREAST]],
+    row: usize,
     to: &'a mut [L],
 }
 
@@ -110,7 +111,7 @@ impl<L: Lanes<Scalar = f64>> Lander<L> for Across<'_, L> {
     }
     #[inline(always)]
     fn rate(&self, k: usize) -> L {
-        self.velocity[k]
+        self.velocities[k][self.row]
     }
     #[inline(always)]
     fn put(&mut self, k: usize, coordinate: L) {
@@ -140,6 +141,14 @@ impl<L: Lanes<Scalar = f64>> Landed<L> {
         Self { step, d, group, still: L::splat(1.0), finite: u8::MAX }
     }
 
+    /// Further tokens of the group, of whose others this is known.
+    #[inline(always)]
+    pub(crate) fn after(landing: Landing, step: L, d: usize, group: usize) -> Self {
+        let used = u8::MAX >> (LANES - L::WIDTH);
+        let moved = landing.moved >> (group * L::WIDTH) & used == used;
+        Self { still: L::splat(if moved { 0.0 } else { 1.0 }), ..Self::new(step, d, group) }
+    }
+
     /// Tells what has become of these tokens: a step in which no token has been lost before is finite in all lanes.
     #[inline(always)]
     pub(crate) fn report(self, landing: &mut Landing) {
@@ -149,52 +158,117 @@ impl<L: Lanes<Scalar = f64>> Landed<L> {
         landing.finite &= !((!self.finite & used) << (self.group * L::WIDTH));
     }
 
-    /// Tokens that stand `stride` apart land as far apart.
+    /// Tokens that stand `stride` apart land as far apart. Their velocities: `[few tokens][coordinate][token]`.
     #[inline(always)]
-    pub(crate) fn land_across(&mut self, tokens: &[L], stride: usize, velocity: &[L], to: &mut [L]) {
-        let rows = to.len() / stride;
-        let mut first = 0;
-        while first < rows {
-            let (tokens, to) = (&tokens[first * stride..], &mut to[first * stride..]);
-            let velocity = &velocity[first * self.d..];
-            first += if rows - first >= ABREAST {
-                self.across::<ABREAST>(tokens, stride, velocity, to)
+    pub(crate) fn land_across(
+        &mut self,
+        tokens: &[L],
+        stride: usize,
+        velocities: &[[L; ABREAST]],
+        to: &mut [L],
+    ) {
+        let tokens = tokens.chunks(ABREAST * stride);
+        for ((tokens, velocities), to) in
+            tokens.zip(velocities.chunks_exact(self.d)).zip(to.chunks_mut(ABREAST * stride))
+        {
+            if to.len() == ABREAST * stride {
+                self.across::<ABREAST>(tokens, stride, velocities, 0, to);
             } else {
-                self.across::<1>(tokens, stride, velocity, to)
-            };
+                let rows = tokens.chunks_exact(stride).zip(to.chunks_exact_mut(stride));
+                for (row, (token, to)) in rows.enumerate() {
+                    self.across::<1>(token, stride, velocities, row, to);
+                }
+            }
         }
     }
 
+    /// `N` of them, whose velocities begin with those of `row`.
     #[inline(always)]
-    fn across<const N: usize>(&mut self, tokens: &[L], stride: usize, velocity: &[L], to: &mut [L]) -> usize {
-        let d = self.d;
-        let (mut places, mut rates) = ([&tokens[..d]; N], [&velocity[..d]; N]);
+    fn across<const N: usize>(
+        &mut self,
+        tokens: &[L],
+        stride: usize,
+        velocities: &[[L; ABREAST]],
+        row: usize,
+        to: &mut [L],
+    ) {
+        let Self { step, d, .. } = *self;
+        let velocities = &velocities[..d];
+        let mut places = [&tokens[..d]; N];
         for i in 1..N {
             places[i] = &tokens[i * stride..][..d];
-            rates[i] = &velocity[i * d..][..d];
         }
-        let squares = squares::<L, N>(places, rates, self.step, d);
+        let mut squares = [L::splat(0.0); N];
+        for k in 0..d {
+            for i in 0..N {
+                let y = step.mul_add(velocities[k][row + i], places[i][k]);
+                squares[i] = y.mul_add(y, squares[i]);
+            }
+        }
+        if self.may_hurry(squares) {
+            let mut inverses = squares;
+            for inverse in &mut inverses {
+                *inverse = L::splat(1.0) / inverse.sqrt();
+            }
+            let mut rows = to.chunks_exact_mut(stride);
+            let to: [&mut [L]; N] = std::array::from_fn(|_| &mut rows.next().unwrap_or_default()[..d]);
+            for k in 0..d {
+                for i in 0..N {
+                    to[i][k] = step.mul_add(velocities[k][row + i], places[i][k]) * inverses[i];
+                }
+            }
+            return;
+        }
         for i in 0..N {
             let to = &mut to[i * stride..][..d];
-            self.settle(Across { token: places[i], velocity: rates[i], to }, squares[i]);
+            self.settle(Across { token: places[i], velocities, row: row + i, to }, squares[i]);
         }
-        N
+    }
+
+    /// Whether tokens, whose new lengths before the normalization have these squares, have nothing more to tell: each lane has moved
+    /// before, and none of them is far from 1.
+    #[inline(always)]
+    fn may_hurry<const N: usize>(&self, squares: [L; N]) -> bool {
+        let mut near = u8::MAX;
+        for square in squares {
+            near &=
+                L::bits(L::at_least(square, L::splat(SMALL))) & L::bits(L::at_least(L::splat(LARGE), square));
+        }
+        let moved = L::bits(L::less(self.still, L::splat(0.5)));
+        moved & near == u8::MAX >> (LANES - L::WIDTH)
     }
 
     /// `N` tokens land where they stand.
     #[inline(always)]
     fn in_place<const N: usize>(&mut self, velocity: &[Pack], tokens: &mut [Pack]) {
         let Self { step, d, group, .. } = *self;
-        let of = |packs| Group { packs, group };
-        let (mut places, mut rates) = ([of(&tokens[..d]); N], [of(&velocity[..d]); N]);
+        let (mut places, mut rates) = ([&tokens[..d]; N], [&velocity[..d]; N]);
         for i in 1..N {
-            places[i] = of(&tokens[i * d..][..d]);
-            rates[i] = of(&velocity[i * d..][..d]);
+            places[i] = &tokens[i * d..][..d];
+            rates[i] = &velocity[i * d..][..d];
         }
-        let squares = squares::<L, N>(places, rates, step, d);
-        for i in 0..N {
-            let token = &mut tokens[i * d..][..d];
-            self.settle(InPlace { token, velocity: &velocity[i * d..][..d], group }, squares[i]);
+        let mut squares = [L::splat(0.0); N];
+        for k in 0..d {
+            for i in 0..N {
+                let y = step.mul_add(L::load(&rates[i][k], group), L::load(&places[i][k], group));
+                squares[i] = y.mul_add(y, squares[i]);
+            }
+        }
+        if self.may_hurry(squares) {
+            for (token, (velocity, square)) in
+                tokens.chunks_exact_mut(d).zip(velocity.chunks_exact(d).zip(squares))
+            {
+                let inverse = L::splat(1.0) / square.sqrt();
+                for (x, velocity) in token.iter_mut().zip(velocity) {
+                    (step.mul_add(L::load(velocity, group), L::load(x, group)) * inverse).store(x, group);
+                }
+            }
+            return;
+        }
+        for (token, (velocity, square)) in
+            tokens.chunks_exact_mut(d).zip(velocity.chunks_exact(d).zip(squares))
+        {
+            self.settle(InPlace { token, velocity, group }, square);
         }
     }
 
@@ -242,48 +316,4 @@ impl<L: Lanes<Scalar = f64>> Landed<L> {
             }
         }
     }
-}
-
-/// Coordinates of one token.
-trait Row<L>: Copy {
-    fn at(self, k: usize) -> L;
-}
-
-impl<L: Lanes<Scalar = f64>> Row<L> for &[L] {
-    #[inline(always)]
-    fn at(self, k: usize) -> L {
-        self[k]
-    }
-}
-
-/// Those of a group of lanes.
-#[derive(Clone, Copy)]
-struct Group<'a> {
-    packs: &'a [Pack],
-    group: usize,
-}
-
-impl<L: Lanes<Scalar = f64>> Row<L> for Group<'_> {
-    #[inline(always)]
-    fn at(self, k: usize) -> L {
-        L::load(&self.packs[k], self.group)
-    }
-}
-
-/// `‖x_i + h v_i‖²` of `N` tokens side by side, so that the latency of one's sum is another's time; each over its coordinates in order.
-#[inline(always)]
-fn squares<L: Lanes<Scalar = f64>, const N: usize>(
-    places: [impl Row<L>; N],
-    rates: [impl Row<L>; N],
-    step: L,
-    d: usize,
-) -> [L; N] {
-    let mut squares = [L::splat(0.0); N];
-    for k in 0..d {
-        for i in 0..N {
-            let y = step.mul_add(rates[i].at(k), places[i].at(k));
-            squares[i] = y.mul_add(y, squares[i]);
-        }
-    }
-    squares
 }
