@@ -118,7 +118,7 @@ def write(folder, sweep, cells, series):
         (folder / name).mkdir(parents=True)
         table.write_parquet(folder / name / "part-00000.parquet")
     parsed = tomllib.loads(sweep)
-    manifest = {"engine": 1, "name": parsed["name"], "identity": "0123456789abcdef" * 4, "state": "complete"}
+    manifest = {"engine": 2, "name": parsed["name"], "identity": "0123456789abcdef" * 4, "state": "complete"}
     manifest |= {"replicas": parsed["replicas"], "replicas_failed": 0}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     path = folder.parent / f"{folder.name}.toml"
@@ -248,7 +248,7 @@ def test_where_it_was_computed(fig2):
     pl.DataFrame({"steps": [300] * 1000}).write_parquet(folder / "replicas" / "part-00000.parquet")
     (folder / "journal").mkdir()
     process = {"host": "h", "threads": 1, "cpu": "Abacus", "isa": "avx2"}
-    run = {"program": "metasweep 0.1.0, engine 1", "processes": [process, process]}
+    run = {"program": "metasweep 0.1.0, engine 2", "processes": [process, process]}
     ended = run | {"started": 86400, "wall_seconds": 30.0, "cpu_seconds": 59.0}
     (folder / "journal" / "1-provenance.json").write_text(json.dumps(ended))
     text = "\n".join(provenance.table([open_dataset(folder, path)]))

@@ -236,10 +236,10 @@ fn another_sweep_another_engine_another_folder() {
     assert!(error.to_string().contains("another sweep"), "{error}");
     let path = dir.path().join("manifest.json");
     let text = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(&path, text.replace("\"engine\": 1", "\"engine\": 2")).unwrap();
+    std::fs::write(&path, text.replace("\"engine\": 2", "\"engine\": 1")).unwrap();
     let error = fails(drive(dir.path(), &first, OpenMode::Run, PLAIN));
     assert_eq!(error.exit_code(), 3);
-    assert!(error.to_string().contains("engine 2"), "{error}");
+    assert!(error.to_string().contains("engine 1"), "{error}");
     for broken in ["", "{", "null", "[]", "{\"engine\": 1}", "\0\0"] {
         std::fs::write(&path, broken).unwrap();
         let error = fails(drive(dir.path(), &first, OpenMode::Run, PLAIN));

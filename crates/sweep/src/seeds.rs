@@ -1,6 +1,6 @@
 //! Keys: which random numbers a purpose gets.
 //!
-//! A key is the BLAKE3 hash of a text that names the engine, the master seed, the purpose, and the parameters the
+//! A key is the BLAKE3 hash of a text that names the engine ([`DRAWS`]), the master seed, the purpose, and the parameters the
 //! purpose depends on, and nothing else of the sweep: so a row depends on its own cell alone, and cells that differ only
 //! in β share their initial tokens. `simulate` makes a [`Stream`](metasweep_dynamics::random::Stream) from a key and
 //! the replica's number. docs/determinism.md gives the same recipe for other languages.
@@ -15,6 +15,10 @@
 //! ```
 
 use metasweep_dynamics::initial::Construction;
+
+/// The engine of the keys: the first one that draws as this one does. Later engines that draw the same keep it, so that a seed's
+/// tokens, matrices and noise are the same in all of them.
+pub const DRAWS: u32 = 1;
 
 /// What random numbers are for. Equal parameters under different purposes give independent numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use metasweep_dynamics::ENGINE;
 use metasweep_dynamics::ensemble::Start;
 use metasweep_dynamics::initial::Construction;
 use metasweep_dynamics::model::{Geometry, Integrator, Mask, Model, Normalization, System};
@@ -132,7 +131,8 @@ impl<'a> Prepared<'a> {
                 .map(|cosine| vec![1.0 - cosine])
                 .ok_or_else(|| "The tokens are not equiangular.".to_owned());
         }
-        let key = seeds::initial_key(ENGINE, self.seed(), self.cell.text("initial"), n, d, self.construction);
+        let key =
+            seeds::initial_key(seeds::DRAWS, self.seed(), self.cell.text("initial"), n, d, self.construction);
         let mut stream = Stream::new(key, u64::from(replica));
         let space = space(self.cell.text("geometry"));
         self.drawn.initial.draw(n, d, self.construction, space, &mut stream, &|name| self.file(name))
@@ -146,7 +146,7 @@ impl<'a> Prepared<'a> {
     fn frequencies(&self, replica: u32) -> Result<Vec<f64>, String> {
         let Some(law) = self.cell.get("frequencies").text() else { return Ok(Vec::new()) };
         let n = self.cell.n();
-        let key = seeds::frequencies_key(ENGINE, self.seed(), n, law);
+        let key = seeds::frequencies_key(seeds::DRAWS, self.seed(), n, law);
         let law = choices::frequencies(law).map_err(|error| error.to_string())?;
         Ok(law.draw(n, &mut Stream::new(key, u64::from(replica))))
     }
@@ -155,7 +155,7 @@ impl<'a> Prepared<'a> {
         let Some(kappa) = self.cell.get("kappa").number() else { return Ok(None) };
         let (base, _) = noise::base(self.cell.step).ok_or("No Brownian path can be refined to this step.")?;
         let coordinates = self.model.places() / self.model.n;
-        let key = seeds::noise_key(ENGINE, self.seed(), self.model.n, coordinates, base);
+        let key = seeds::noise_key(seeds::DRAWS, self.seed(), self.model.n, coordinates, base);
         Ok(Some(Noise { key, stream: u64::from(replica), kappa }))
     }
 
@@ -198,7 +198,7 @@ impl Source {
         let sharing = self.sharing();
         let stream = |purpose, family: &str, head| {
             let (seed, d) = (self.seed, self.d);
-            let key = seeds::layer_matrix_key(ENGINE, seed, purpose, family, d, sharing, head, layer);
+            let key = seeds::layer_matrix_key(seeds::DRAWS, seed, purpose, family, d, sharing, head, layer);
             Stream::new(key, sharing.stream(replica))
         };
         self.recipe.draw(self.carried, &stream, &|name| self.files.get(name).map(Vec::as_slice))

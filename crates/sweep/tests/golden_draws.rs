@@ -1,9 +1,8 @@
-//! The bits of every purpose, committed: `golden/draws.json` changes only together with the engine number.
+//! The bits of every purpose, committed: `golden/draws.json` changes only together with `seeds::DRAWS`.
 //!
 //! tests/python/test_initial_tokens.py computes the same numbers from docs/determinism.md alone. After a wanted change:
 //! `METASWEEP_BLESS=1 cargo test -p metasweep-sweep --test golden_draws`.
 
-use metasweep_dynamics::ENGINE;
 use metasweep_dynamics::initial::{self, Construction, Space};
 use metasweep_dynamics::matrices::{self, Role};
 use metasweep_dynamics::noise::{self, Noise};
@@ -54,7 +53,7 @@ fn stream() -> Value {
 
 fn tokens(text: &str, n: usize, d: usize, construction: Construction, replica: u64) -> Value {
     let law = initial::parse(text).unwrap();
-    let key = seeds::initial_key(ENGINE, SEED, &law.canonical(), n, d, construction);
+    let key = seeds::initial_key(seeds::DRAWS, SEED, &law.canonical(), n, d, construction);
     let values =
         law.draw(n, d, construction, Space::Sphere, &mut Stream::new(key, replica), &|_| None).unwrap();
     json!({
@@ -75,7 +74,7 @@ fn role(purpose: Purpose) -> Role {
 
 /// A matrix of the only head of layers that are all the same.
 fn matrix(purpose: Purpose, text: &str, d: usize, sharing: Sharing<'_>, replica: u64) -> Value {
-    let key = seeds::matrix_key(ENGINE, SEED, purpose, text, d, sharing);
+    let key = seeds::matrix_key(seeds::DRAWS, SEED, purpose, text, d, sharing);
     drawn(purpose, text, d, sharing, replica, key)
 }
 
@@ -88,7 +87,7 @@ fn layered(
     (head, layer): (usize, u64),
     replica: u64,
 ) -> Value {
-    let key = seeds::layer_matrix_key(ENGINE, SEED, purpose, text, d, sharing, head, layer);
+    let key = seeds::layer_matrix_key(seeds::DRAWS, SEED, purpose, text, d, sharing, head, layer);
     let mut golden = drawn(purpose, text, d, sharing, replica, key);
     golden["head"] = json!(head);
     golden["layer"] = json!(layer);
@@ -118,7 +117,7 @@ fn drawn(purpose: Purpose, text: &str, d: usize, sharing: Sharing<'_>, replica: 
 /// Increments over some steps of a path of n tokens.
 fn noise(n: usize, coordinates: usize, step: f64, replica: u64) -> Value {
     let (base, _) = noise::base(step).unwrap();
-    let key = seeds::noise_key(ENGINE, SEED, n, coordinates, base);
+    let key = seeds::noise_key(seeds::DRAWS, SEED, n, coordinates, base);
     let noise = Noise { key, stream: replica, kappa: 1.0 };
     let steps = [0, 1, 2, 1000, 123_456_789];
     let increments = steps.iter().flat_map(|k| noise::increment(&noise, n * coordinates, step, *k).unwrap());
@@ -127,7 +126,7 @@ fn noise(n: usize, coordinates: usize, step: f64, replica: u64) -> Value {
 }
 
 fn frequencies(text: &str, n: usize, replica: u64) -> Value {
-    let key = seeds::frequencies_key(ENGINE, SEED, n, text);
+    let key = seeds::frequencies_key(seeds::DRAWS, SEED, n, text);
     let drawn = choices::frequencies(text).unwrap().draw(n, &mut Stream::new(key, replica));
     json!({ "purpose": "frequencies", "law": text, "n": n, "replica": replica, "key": hex(&key), "values": numbers(&drawn) })
 }
@@ -135,7 +134,7 @@ fn frequencies(text: &str, n: usize, replica: u64) -> Value {
 fn draws() -> Value {
     use Construction::{Bartlett, Direct};
     json!({
-        "engine": ENGINE,
+        "engine": seeds::DRAWS,
         "seed": SEED,
         "stream": stream(),
         "draws": [

@@ -7,6 +7,7 @@ from blake3 import blake3
 
 from .elementary import MASK, log, log_one_plus, normal_quantile
 
+# The engine of the keys: later ones that draw the same keep it.
 ENGINE = 1
 
 

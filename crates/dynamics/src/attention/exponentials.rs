@@ -1,49 +1,54 @@
 //! Weights of pairs, before any division: `e^{κc − shift}` of inner products c, with no more operations than their range asks for.
 #![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
 
-use crate::simd::{EXP_FLUSH, EXP_OVERFLOW, Lanes, exps_below_overflow, exps_in_range};
+use std::f64::consts::LOG2_E;
+
+use crate::simd::{EXP2_FLUSH, EXP2_LARGEST, Lanes, exps2_below_overflow, exps2_in_range};
 
 /// Exponentials taken together.
 pub(super) const TOGETHER: usize = 6;
 
-/// `e^{κc − shift}`, the exponent rounded once. Off the sphere (stages of rk4) it could exceed the largest f64's logarithm.
-/// `IN_RANGE`: [`in_range`] says that none does, and none is below the smallest one's.
+/// `e^{κc − shift}` as `2^{κ′c − shift′}` with κ′ = κ log₂ e and shift′ = shift·log₂ e, each rounded, and the exponent rounded once.
+/// Off the sphere (stages of rk4) it could exceed the largest that is finite.
+/// `IN_RANGE`: [`in_range`] says that none does, and that no weight is 0.
 #[inline(always)]
 pub(super) fn exponentials<L: Lanes<Scalar = f64>, const N: usize, const IN_RANGE: bool>(
     kappa: L,
     cosines: [L; N],
     minus_shift: L,
 ) -> [L; N] {
+    // Of one head: out of every loop over pairs.
+    let (kappa, minus_shift) = (kappa * L::splat(LOG2_E), minus_shift * L::splat(LOG2_E));
     let mut exponents = cosines;
     for exponent in &mut exponents {
         *exponent = kappa.mul_add(*exponent, minus_shift);
     }
     if IN_RANGE {
-        return exps_in_range(exponents);
+        return exps2_in_range(exponents);
     }
     for exponent in &mut exponents {
-        *exponent = exponent.min(L::splat(EXP_OVERFLOW));
+        *exponent = exponent.min(L::splat(EXP2_LARGEST));
     }
-    exps_below_overflow(exponents)
+    exps2_below_overflow(exponents)
 }
 
-/// Whether all `κc − shift` have an exponential that is neither 0 nor infinite, in all lanes, where no |c| is above the longest
-/// token's square, or 1. Changes no bit: the operations that it spares would do nothing.
+/// Whether all `e^{κc − shift}` are neither 0 nor infinite, in all lanes, where no |c| is above the longest token's square, or 1.
+/// Changes no bit: the operations that it spares would do nothing.
 #[inline(always)]
 pub(super) fn in_range<L: Lanes<Scalar = f64>>(longest: Option<L>, kappa: L, minus_shift: L) -> bool {
     let Some(longest) = longest else { return false };
     // Rounding of the products and of what follows here is far below a part in 10⁹. A NaN stays one.
     let longest = L::splat(1.0).max(longest) * L::splat(1.0 + 1e-9);
     let most = kappa.max(-kappa) * longest;
-    let above = L::at_least(minus_shift - most, L::splat(EXP_FLUSH));
-    let below = L::at_least(L::splat(EXP_OVERFLOW), minus_shift + most);
+    let above = L::at_least((minus_shift - most) * L::splat(LOG2_E), L::splat(EXP2_FLUSH));
+    let below = L::at_least(L::splat(EXP2_LARGEST), (minus_shift + most) * L::splat(LOG2_E));
     L::bits(above) & L::bits(below) == u8::MAX >> (8 - L::WIDTH)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simd::{Isa, Kernel, Pack, dispatch};
+    use crate::simd::{EXP_FLUSH, EXP_OVERFLOW, Isa, Kernel, Pack, dispatch};
 
     /// Whether it is in range, and the exponentials of products from end to end, checked and spared.
     struct Both {

@@ -20,7 +20,7 @@ pub const EXP_FLUSH: f64 = -708.396_418_532_264;
 pub const EXP_OVERFLOW: f64 = 709.782_712_893_384;
 
 /// 1.5·2⁵²: adding it rounds to an integer, which then stands in the low bits.
-const ROUNDER: f64 = 6_755_399_441_055_744.0;
+pub(super) const ROUNDER: f64 = 6_755_399_441_055_744.0;
 /// ln 2 − (ln 2 rounded to f64).
 const LN_2_LOW: f64 = 2.319_046_813_846_299_6e-17;
 /// Coefficients of q, constant first.

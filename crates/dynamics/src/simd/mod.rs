@@ -13,6 +13,7 @@ mod avx2;
 mod avx512;
 mod dispatch;
 mod exp;
+mod exp2;
 mod isa;
 mod lanes;
 mod portable;
@@ -22,9 +23,8 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use dispatch::{Kernel, dispatch, groups};
-pub use exp::{
-    EXP_FLUSH, EXP_OVERFLOW, exp, exp_below_overflow, exp_scalar, exps_below_overflow, exps_in_range,
-};
+pub use exp::{EXP_FLUSH, EXP_OVERFLOW, exp, exp_below_overflow, exp_scalar, exps_below_overflow};
+pub use exp2::{EXP2_FLUSH, EXP2_LARGEST, exps2_below_overflow, exps2_in_range};
 pub use isa::{IeeeModeError, Isa, IsaError, assert_ieee_mode};
 pub use lanes::Lanes;
 

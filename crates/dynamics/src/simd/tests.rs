@@ -1,32 +1,51 @@
-//! The exponential against a reference with 100 bits, and every register type against plain f64.
+//! The exponentials against a reference with 100 bits, and every register type against plain f64.
 #![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
 
 use super::{
-    EXP_FLUSH, EXP_OVERFLOW, Isa, Kernel, LANES, Lanes, Pack, dispatch, exp, exp_below_overflow, exp_scalar,
+    EXP_FLUSH, EXP_OVERFLOW, EXP2_FLUSH, EXP2_LARGEST, Isa, Kernel, LANES, Lanes, Pack, dispatch, exp,
+    exp_below_overflow, exp_scalar, exps2_below_overflow, exps2_in_range,
 };
 
-struct Exp<'a>(&'a [Pack], &'a mut [Pack]);
+/// Functions of one number.
+#[derive(Clone, Copy)]
+enum Function {
+    Exp,
+    Exp2,
+    Exp2InRange,
+}
 
-impl Kernel for Exp<'_> {
+struct Values<'a>(Function, &'a [Pack], &'a mut [Pack]);
+
+impl Kernel for Values<'_> {
     type Output = ();
     #[inline(always)]
     fn run<L: Lanes<Scalar = f64>>(self) {
-        for (x, y) in self.0.iter().zip(self.1) {
+        for (x, y) in self.1.iter().zip(self.2) {
             for group in super::groups::<L>(LANES) {
-                exp(L::load(x, group)).store(y, group);
+                let x = L::load(x, group);
+                let [value] = match self.0 {
+                    Function::Exp => [exp(x)],
+                    Function::Exp2 => exps2_below_overflow([x]),
+                    Function::Exp2InRange => exps2_in_range([x]),
+                };
+                value.store(y, group);
             }
         }
     }
 }
 
-fn exps(x: &[f64], isa: Isa) -> Vec<f64> {
+fn values(function: Function, x: &[f64], isa: Isa) -> Vec<f64> {
     let packs: Vec<Pack> = x
         .chunks(LANES)
         .map(|chunk| Pack(std::array::from_fn(|lane| chunk.get(lane).copied().unwrap_or_default())))
         .collect();
     let mut results = vec![Pack::ZERO; packs.len()];
-    dispatch(Exp(&packs, &mut results), isa);
+    dispatch(Values(function, &packs, &mut results), isa);
     results.iter().flat_map(|pack| pack.0).take(x.len()).collect()
+}
+
+fn exps(x: &[f64], isa: Isa) -> Vec<f64> {
+    values(Function::Exp, x, isa)
 }
 
 /// A sum of two f64 that holds about 106 bits.
@@ -64,7 +83,20 @@ fn reference(x: f64) -> (Double, i32) {
     // −k·ln 2, each product with its rounding error.
     let high = Double(-k * LN_2[0], (-k).mul_add(LN_2[0], k * LN_2[0]));
     let low = Double(-k * LN_2[1], (-k).mul_add(LN_2[1], k * LN_2[1]));
-    let r = Double::sum(x, high.0).add(Double(high.1, 0.0)).add(low).add(Double(-k * LN_2[2], 0.0)).div(16.0);
+    let r = Double::sum(x, high.0).add(Double(high.1, 0.0)).add(low).add(Double(-k * LN_2[2], 0.0));
+    (exp_of_small(r), k as i32)
+}
+
+/// 2^y likewise: y = k + f, exactly.
+fn reference_2(y: f64) -> (Double, i32) {
+    let k = y.round();
+    let f = Double(y - k, 0.0);
+    (exp_of_small(f.mul(Double(LN_2[0], LN_2[1]))), k as i32)
+}
+
+/// e^r, |r| ≤ ½.
+fn exp_of_small(r: Double) -> Double {
+    let r = r.div(16.0);
     let mut term = Double(1.0, 0.0);
     let mut sum = Double(1.0, 0.0);
     for m in 1..20 {
@@ -74,12 +106,16 @@ fn reference(x: f64) -> (Double, i32) {
     for _ in 0..4 {
         sum = sum.mul(sum);
     }
-    (sum, k as i32)
+    sum
 }
 
 /// |value − e^x| in units of the last place of e^x.
 fn error_in_ulps(x: f64, value: f64) -> f64 {
-    let (Double(high, low), k) = reference(x);
+    distance_in_ulps(reference(x), value)
+}
+
+/// |value − (high + low)·2^k| in units of the last place of the latter.
+fn distance_in_ulps((Double(high, low), k): (Double, i32), value: f64) -> f64 {
     // Scaling by powers of two is exact while everything stays normal: two halves for the ends of the range.
     let half = |k: i32| f64::from_bits(((1023 + k) as u64) << 52);
     let mantissa = value * half(-(k / 2)) * half(-(k - k / 2));
@@ -125,6 +161,51 @@ fn exp_is_accurate_to_one_ulp() {
     }
     println!("largest error {} ulp at {}", worst.0, worst.1);
     assert!(worst.0 < 1.0, "{} ulp at {}", worst.0, worst.1);
+}
+
+/// The same of 2^y, which has no reduction whose rounding could hide anything.
+#[test]
+fn exp2_is_accurate_to_one_ulp() {
+    let mut points: Vec<f64> = (0..=400_000).map(|i| -1022.0 + 2045.9 * f64::from(i) / 400_000.0).collect();
+    points.extend((0..=300_000).map(|i| -3.0 + 6.0 * f64::from(i) / 300_000.0));
+    points.extend((1..200).flat_map(|i| [libm::ldexp(1.0, -i), -libm::ldexp(1.0, -i)]));
+    for k in -1021..1023 {
+        let y = f64::from(k) + 0.5;
+        points.extend([y.next_down(), y, y.next_up(), y + 0.5]);
+    }
+    points.extend([EXP2_FLUSH, EXP2_LARGEST]);
+    let results = values(Function::Exp2, &points, Isa::widest());
+    let spared = values(Function::Exp2InRange, &points, Isa::widest());
+    let mut worst = (0.0, 0.0);
+    for ((&y, &value), &spared) in points.iter().zip(&results).zip(&spared) {
+        assert_eq!(value.to_bits(), spared.to_bits(), "{y}");
+        assert!((value / libm::exp2(y) - 1.0).abs() < 5e-16, "{y}: {value}");
+        let error = distance_in_ulps(reference_2(y), value);
+        if error > worst.0 {
+            worst = (error, y);
+        }
+    }
+    println!("largest error {} ulp at {}", worst.0, worst.1);
+    assert!(worst.0 < 1.0, "{} ulp at {}", worst.0, worst.1);
+}
+
+#[test]
+fn exp2_at_its_ends_and_at_every_width() {
+    let ends = [-0.0, 1.0, -1022.0, EXP2_FLUSH.next_down(), -1e300, f64::NEG_INFINITY, EXP2_LARGEST];
+    let found = values(Function::Exp2, &ends, Isa::Portable);
+    assert_eq!(found[..6], [1.0, 2.0, f64::MIN_POSITIVE, 0.0, 0.0, 0.0]);
+    assert!(found[6].is_finite() && found[6] > 0.999 * f64::MAX);
+    let mut y: Vec<f64> = (-10_250..10_250).map(|i| f64::from(i) * 0.1).collect();
+    y.extend(ends);
+    y.extend([f64::INFINITY, f64::NAN, f64::MAX, f64::MIN_POSITIVE]);
+    for function in [Function::Exp2, Function::Exp2InRange] {
+        let bits =
+            |isa| -> Vec<u64> { values(function, &y, isa).iter().map(|value| value.to_bits()).collect() };
+        let expected = bits(Isa::PortableNarrow);
+        for isa in crate::tests::support::instructions() {
+            assert_eq!(expected, bits(isa), "{isa:?}");
+        }
+    }
 }
 
 #[test]
