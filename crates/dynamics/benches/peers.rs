@@ -5,7 +5,7 @@
 //!     cargo bench -p metasweep-dynamics --bench peers -- peak         # what all cores together can do at most
 //!
 //! Prints one line of JSON: the instructions used, the threads, and the seconds a system-step in each repeat. A thread
-//! takes [`LANES`] systems through all the steps of a repeat, as a chunk of a sweep does.
+//! takes [`LANES`] systems from the start through [`HORIZON`] steps, as a chunk of a sweep does, and again.
 
 #[path = "common/peak.rs"]
 mod peak;
@@ -29,8 +29,24 @@ const REPEATS: u32 = 5;
 /// Of the measurement of the peak: a fifth of a second.
 const RUNS: usize = 500;
 
+/// Steps until a thread starts anew, as often as P0's Figure 2 does: of systems that came to rest long ago a sweep takes none.
+const HORIZON: u64 = 300;
+
+/// Systems of n tokens at the beginning.
+struct Systems {
+    model: Model,
+    starts: Vec<Start>,
+    isa: Isa,
+}
+
+impl Systems {
+    fn start(&self) -> Result<Ensemble, String> {
+        Ensemble::new(&self.model, &self.starts, self.isa).map_err(|error| error.to_string())
+    }
+}
+
 /// Systems of n tokens, uniform on the sphere; where d > n they are drawn in their span, as in a sweep.
-fn ensemble(n: usize, d: usize, thread: usize, isa: Isa) -> Result<Ensemble, String> {
+fn systems(n: usize, d: usize, thread: usize, isa: Isa) -> Result<Systems, String> {
     let law = initial::parse("uniform_sphere").map_err(|error| error.message)?;
     let identity = |role| matrices::parse("identity", role).map_err(|error| error.message);
     let (value, query_key) = (identity(matrices::Role::Value)?, identity(matrices::Role::QueryKey)?);
@@ -44,50 +60,55 @@ fn ensemble(n: usize, d: usize, thread: usize, isa: Isa) -> Result<Ensemble, Str
         let tokens = law.draw(n, d, construction, Space::Sphere, &mut stream, &|_| None)?;
         starts.push(Start::new(4.0, 0.1, tokens, Arc::clone(&parameters)));
     }
-    let model = Model::new(n, construction.coordinates(n, d));
-    Ensemble::new(&model, &starts, isa).map_err(|error| error.to_string())
+    Ok(Systems { model: Model::new(n, construction.coordinates(n, d)), starts, isa })
 }
 
-/// Time until all threads have taken `steps` steps, from the moment all are ready.
-fn together(ensembles: &mut [Ensemble], steps: u64) -> Duration {
-    let ready = Barrier::new(ensembles.len() + 1);
-    let mut start = Instant::now();
-    thread::scope(|scope| {
-        for ensemble in ensembles.iter_mut() {
-            let ready = &ready;
-            scope.spawn(move || {
-                ready.wait();
-                for _ in 0..steps {
-                    ensemble.step();
-                }
-            });
-        }
-        start = Instant::now();
+/// Time until all threads have taken `steps` steps, starts included, from the moment all are ready.
+fn together(systems: &[Systems], steps: u64) -> Result<Duration, String> {
+    let ready = Barrier::new(systems.len() + 1);
+    let run = |systems: &Systems| -> Result<(), String> {
         ready.wait();
-    });
-    start.elapsed()
+        let mut left = steps;
+        while left > 0 {
+            let mut ensemble = systems.start()?;
+            for _ in 0..left.min(HORIZON) {
+                ensemble.step();
+            }
+            black_box(ensemble.tokens());
+            left = left.saturating_sub(HORIZON);
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let running: Vec<_> = systems.iter().map(|systems| scope.spawn(|| run(systems))).collect();
+        let start = Instant::now();
+        ready.wait();
+        for thread in running {
+            thread.join().map_err(|_| "a thread panicked".to_owned())??;
+        }
+        Ok(start.elapsed())
+    })
 }
 
 fn measure(n: usize, d: usize, seconds: f64) -> Result<String, String> {
     let isa = Isa::detect().map_err(|error| error.to_string())?;
     let threads = thread::available_parallelism().map_err(|error| error.to_string())?.get();
-    let mut ensembles =
-        (0..threads).map(|thread| ensemble(n, d, thread, isa)).collect::<Result<Vec<_>, _>>()?;
+    let all = (0..threads).map(|thread| systems(n, d, thread, isa)).collect::<Result<Vec<_>, _>>()?;
 
     let wanted = seconds / f64::from(REPEATS);
     let mut steps = 1;
-    let mut elapsed = together(&mut ensembles, steps).as_secs_f64();
+    let mut elapsed = together(&all, steps)?.as_secs_f64();
     while elapsed < 0.1 * wanted {
         steps *= 2;
-        elapsed = together(&mut ensembles, steps).as_secs_f64();
+        elapsed = together(&all, steps)?.as_secs_f64();
     }
     steps = ((steps as f64 * wanted / elapsed) as u64).max(1);
     let systems = (threads * LANES) as f64;
-    let samples: Vec<String> = (0..REPEATS)
-        .map(|_| together(&mut ensembles, steps).as_secs_f64() / (steps as f64 * systems))
-        .map(|seconds| format!("{seconds:e}"))
-        .collect();
-    black_box(ensembles.iter().map(|ensemble| ensemble.tokens()[0].0[0]).sum::<f64>());
+    let sample = |_| {
+        let elapsed = together(&all, steps)?.as_secs_f64();
+        Ok(format!("{:e}", elapsed / (steps as f64 * systems)))
+    };
+    let samples = (0..REPEATS).map(sample).collect::<Result<Vec<String>, String>>()?;
     Ok(format!(r#"{{"isa": "{}", "threads": {threads}, "seconds": [{}]}}"#, isa.name(), samples.join(", ")))
 }
 
