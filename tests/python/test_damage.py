@@ -6,6 +6,7 @@ import random
 import shutil
 import subprocess
 
+import polars
 import pytest
 
 from harness import (
@@ -60,6 +61,14 @@ def test_another_engine(dataset):
     (dataset / "manifest.json").write_text(json.dumps(manifest))
     done = metasweep("run", SAME_BYTES, "--out", dataset, code=3)
     assert "engine" in done.stderr
+    # What is there can be read; what would be computed again has other bits.
+    metasweep("verify", dataset)
+    cell = polars.read_parquet(dataset / "cells" / "*.parquet", columns=["cell"])["cell"][0]
+    replay = ["replay", dataset, "--cell", cell, "--replica", 0]
+    for repeat in (["verify", dataset, "--recompute", 1], [*replay, "--out", dataset / "x.npy"]):
+        done = metasweep(*repeat, code=3)
+        assert "The metasweep that wrote it" in done.stderr and not (dataset / "x.npy").exists()
+    metasweep(*replay, "--initial", "--out", dataset / "x.npy")
 
 
 def test_another_sweep(dataset):

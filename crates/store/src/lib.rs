@@ -48,7 +48,7 @@ pub use self::courier::Courier;
 pub use self::dataset::{Dataset, OpenMode, Opened, Progress};
 pub use self::error::{Result, StoreError};
 pub use self::files::{create_folder, files_of_processes, replace};
-pub use self::manifest::{FORMAT, Manifest, SCHEMA, State, sweep_of};
+pub use self::manifest::{FORMAT, Manifest, SCHEMA, State, sweep_of, sweep_to_repeat};
 pub use self::open::{fresh_nonce, prepare};
 pub use self::perform::{perform, read_checkpoint};
 pub use self::receipt::{CheckpointRef, Entry, FrameRef, Job, Kind, Receipt, SealRecord, SeriesForm};

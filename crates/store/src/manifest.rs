@@ -170,6 +170,31 @@ pub fn copy_inputs(dir: &Path, sweep: &Sweep) -> Result<()> {
     Ok(())
 }
 
+impl Manifest {
+    /// An error if other bits would come out of this program; `help` says what to do then.
+    pub(crate) fn same_engine(&self, dir: &Path, help: &str) -> Result<()> {
+        let (theirs, ours) = (self.engine, metasweep_dynamics::ENGINE);
+        if theirs == ours {
+            return Ok(());
+        }
+        let what = format!(
+            "its rows were computed by engine {theirs}, this metasweep has engine {ours}, whose rows have other bits. {help}"
+        );
+        Err(StoreError::Other { path: dir.to_owned(), what })
+    }
+}
+
+/// [`sweep_of`] a dataset of whose rows some are to be computed again.
+///
+/// # Errors
+/// As [`sweep_of`], and [`StoreError::Other`] if another engine has computed them.
+pub fn sweep_to_repeat(dir: &Path) -> Result<Sweep> {
+    if let Some(manifest) = Manifest::read(dir)? {
+        manifest.same_engine(dir, "The metasweep that wrote it can compute them again")?;
+    }
+    sweep_of(dir)
+}
+
 /// The sweep whose rows a dataset holds, from its manifest and inputs alone.
 ///
 /// # Errors

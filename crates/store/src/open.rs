@@ -17,6 +17,9 @@ use crate::owner::Owner;
 use crate::parquet_file::part_path;
 use crate::resume::{Resumed, resume};
 
+/// What to do about rows of another engine.
+const ELSEWHERE: &str = "Choose another folder with --out, or use the metasweep that wrote it";
+
 impl Dataset {
     /// Opens `dir` for `sweep`: creates it, resumes it, or (with [`OpenMode::Extend`]) begins an extension.
     ///
@@ -29,7 +32,7 @@ impl Dataset {
         match Manifest::read(dir)? {
             None => Self::create(dir, sweep),
             Some(manifest) => {
-                check_engine(dir, &manifest)?;
+                manifest.same_engine(dir, ELSEWHERE)?;
                 if manifest.identity == identity(sweep) {
                     Self::reopen(dir, sweep, manifest)
                 } else if mode == OpenMode::Extend {
@@ -157,19 +160,6 @@ pub(crate) fn remove_temporary(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-fn check_engine(dir: &Path, manifest: &Manifest) -> Result<()> {
-    let ours = metasweep_dynamics::ENGINE;
-    if manifest.engine == ours {
-        return Ok(());
-    }
-    let what = format!(
-        "its rows were computed by engine {}, this metasweep has engine {ours}, whose rows have other bits. Choose another folder \
-         with --out, or use the metasweep that wrote it",
-        manifest.engine
-    );
-    Err(StoreError::Other { path: dir.to_owned(), what })
-}
-
 /// Existence and size of every part of a complete dataset; hashes are `verify`'s.
 fn check_parts(dir: &Path, manifest: &Manifest) -> Result<()> {
     for seal in &manifest.parts {
@@ -214,7 +204,7 @@ pub fn prepare(dir: &Path, sweep: &Sweep) -> Result<bool> {
         return Err(StoreError::Other { path: dir.to_owned(), what });
     }
     if let Some(manifest) = Manifest::read(dir)? {
-        check_engine(dir, &manifest)?;
+        manifest.same_engine(dir, ELSEWHERE)?;
         if manifest.identity != identity(sweep) {
             return Err(extend::other_sweep(dir, &manifest, sweep));
         }

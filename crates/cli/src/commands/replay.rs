@@ -22,7 +22,9 @@ enum Format {
 pub fn run(options: &Replay, verbosity: Verbosity) -> Result<ExitCode, Failure> {
     let format = format(&options.out)?;
     let isa = Isa::detect().map_err(Failure::usage)?;
-    let sweep = metasweep_store::sweep_of(&options.dir).map_err(|e| Failure::with_code(e.exit_code(), e))?;
+    // Every engine draws the same tokens so far.
+    let sweep = if options.initial { metasweep_store::sweep_of } else { metasweep_store::sweep_to_repeat };
+    let sweep = sweep(&options.dir).map_err(|e| Failure::with_code(e.exit_code(), e))?;
     let cell = find(&sweep, &options.cell)?;
     if options.replica >= sweep.replicas {
         return Err(Failure::usage(format!(

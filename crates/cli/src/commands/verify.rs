@@ -54,7 +54,7 @@ pub fn run(options: &Verify, verbosity: Verbosity) -> Result<ExitCode, Failure> 
 
 /// Computes `count` random chunks again; differences become problems of the report.
 fn recompute(dir: &Path, count: u32, isa: Isa, report: &mut Report) -> Result<usize, Failure> {
-    let sweep = metasweep_store::sweep_of(dir).map_err(failure)?;
+    let sweep = metasweep_store::sweep_to_repeat(dir).map_err(failure)?;
     // Which chunks is the one thing here that may be random.
     let random = RandomState::new().build_hasher().finish();
     let segments = metasweep_store::segments_to_recompute(&sweep, count as usize, REPLICAS, random);
