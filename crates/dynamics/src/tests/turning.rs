@@ -33,6 +33,11 @@ fn seen(ensemble: &mut Ensemble) -> impl PartialEq + std::fmt::Debug + use<> {
     (flags, tokens, gram, ensemble.save())
 }
 
+/// Where the tokens of each lane are.
+fn bits_of_lanes(ensemble: &Ensemble) -> Vec<Vec<u64>> {
+    (0..LANES).map(|lane| ensemble.lane_tokens(lane).into_iter().map(f64::to_bits).collect()).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
@@ -89,9 +94,14 @@ fn lanes_fail_alone_and_alike() {
         for isa in instructions() {
             let [mut turned, mut walked] = both(&Model::new(n, d), &starts, isa);
             for _ in 0..40 {
+                let before = bits_of_lanes(&turned);
                 turned.step();
                 walked.step();
                 assert_eq!(seen(&mut turned), seen(&mut walked), "n = {n}, d = {d}, {isa:?}");
+                for (lane, (before, after)) in before.iter().zip(&bits_of_lanes(&turned)).enumerate() {
+                    let rests = turned.finite(lane) && before == after;
+                    assert_eq!(turned.stationary(lane), rests, "n = {n}, d = {d}, lane {lane}, {isa:?}");
+                }
             }
             let finite: Vec<bool> = (0..LANES).map(|lane| turned.finite(lane)).collect();
             assert_eq!(finite[..3], [true, false, false], "n = {n}, d = {d}, {isa:?}");
