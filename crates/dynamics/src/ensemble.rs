@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::assembly::{Brownian, brownian, field};
-pub use crate::attention::{Evaluation, MOST_IN_PAIRS, pair_index, series_orders};
+pub use crate::attention::{Evaluation, MOST_IN_PAIRS, abreast_orders, pair_index, series_orders};
 use crate::attention::{Gram, gather, room, weights};
 use crate::cone;
 pub use crate::ensemble_error::EnsembleError;
@@ -266,7 +266,8 @@ impl Ensemble {
 
     /// One step of every lane.
     pub fn step(&mut self) {
-        if self.field.uses_gram() {
+        // Tokens that turn do so from where the Gram matrix has set them apart.
+        if self.field.uses_gram() || self.turning.as_ref().is_some_and(|turning| !turning.is_away()) {
             self.gram();
         }
         let noise = self.noise.as_mut().map(|noise| noise.kick(self.steps));

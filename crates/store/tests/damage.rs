@@ -236,7 +236,9 @@ fn another_sweep_another_engine_another_folder() {
     assert!(error.to_string().contains("another sweep"), "{error}");
     let path = dir.path().join("manifest.json");
     let text = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(&path, text.replace("\"engine\": 2", "\"engine\": 1")).unwrap();
+    let ours = format!("\"engine\": {}", metasweep_dynamics::ENGINE);
+    assert!(text.contains(&ours));
+    std::fs::write(&path, text.replace(&ours, "\"engine\": 1")).unwrap();
     let error = fails(drive(dir.path(), &first, OpenMode::Run, PLAIN));
     assert_eq!(error.exit_code(), 3);
     assert!(error.to_string().contains("engine 1"), "{error}");

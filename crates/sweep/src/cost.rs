@@ -108,7 +108,10 @@ impl Costs {
             heads * iterated * general * pairs * asymmetry * causal * (self.pair + self.pair_coordinate * d);
         // Powers, moments, three sums: some twelve operations on a number.
         let of_orders = |orders: usize| 12.0 * n * orders as f64 * self.pair_coordinate;
-        let sums = series::orders(cell).map_or(direct, of_orders);
+        // Without powers that are kept, and without angles.
+        let abreast = |orders: usize| of_orders(orders) / 3.0;
+        let sums =
+            series::orders(cell).map(of_orders).or(series::abreast(cell).map(abreast)).unwrap_or(direct);
         let evaluation = self.evaluation + sums + full_matrices * n * d * d * self.matrix_entry;
         let evaluations = match model.integrator {
             Integrator::ProjectedEuler | Integrator::Discrete { .. } => 1.0,

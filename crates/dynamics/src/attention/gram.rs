@@ -81,6 +81,25 @@ pub(super) fn set_apart<L: Lanes<Scalar = f64>>(
     }
 }
 
+/// [`set_apart`], by itself.
+pub(super) struct SetApart<'a> {
+    /// n × d.
+    pub tokens: &'a [Pack],
+    pub n: usize,
+    pub d: usize,
+    pub lanes: usize,
+    pub apart: &'a mut [Pack],
+}
+
+impl Kernel for SetApart<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = f64>>(self) {
+        set_apart::<L>(self.tokens, self.n, self.d, self.lanes, self.apart);
+    }
+}
+
 /// The reverse of [`set_apart`]: n × d packs of the tokens that [`Gram`] left apart.
 pub(crate) struct Together<'a> {
     /// What [`Gram`] left.

@@ -37,7 +37,7 @@ mod weights;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-pub use fourier::series_orders;
+pub use fourier::{abreast_orders, series_orders};
 pub use gram::pair_index;
 pub(crate) use gram::{Gram, Together, room};
 pub(crate) use weights::weights;
@@ -130,6 +130,8 @@ pub(crate) struct Attention {
     crew: Crew,
     /// Of the lanes that go by series.
     series: Vec<Option<Arc<fourier::Series>>>,
+    /// Of those that do so abreast.
+    abreast: Option<fourier::Abreast>,
 }
 
 /// What the kernels of a head write while they work.
@@ -173,7 +175,10 @@ impl Attention {
         }
         let symmetric = heads.iter().any(|head| matches!(head.score, Score::Symmetric));
         let series = fourier::series(model, heads, is_plain(model), starts.len());
-        let keeps_pairs = symmetric && evaluation == Evaluation::Pairs && series.iter().any(Option::is_none);
+        let abreast = fourier::abreast(model, heads, is_plain(model), starts.len()).filter(|_| self_term);
+        let all_abreast = abreast.as_ref().is_some_and(|series| series.is_for_all(starts.len()));
+        let direct = series.iter().any(Option::is_none) && !all_abreast;
+        let keeps_pairs = symmetric && evaluation == Evaluation::Pairs && direct;
         let frozen = model.frozen.weights.len();
         let sees_all =
             is_plain(model) && self_term && model.mask == Mask::Full && turn::is_for(model, &schedule);
@@ -203,23 +208,30 @@ impl Attention {
                 sums: vec![Pack::ZERO; n],
                 moments: vec![Pack::ZERO; n.next_multiple_of(gram::ROWS) * d],
                 tiles: if keeps_pairs { vec![Pack::ZERO; n * d] } else { Vec::new() },
-                apart: if are_few { vec![Pack::ZERO; n * gram::stride(d)] } else { Vec::new() },
+                apart: if are_few || abreast.is_some() {
+                    vec![Pack::ZERO; n * gram::stride(d)]
+                } else {
+                    Vec::new()
+                },
             },
             are_few,
-            turns: are_few && sees_all,
+            // Lanes of both kinds go the long way.
+            turns: sees_all && (all_abreast || (are_few && abreast.is_none())),
             places: if twice { few::places(n) } else { Vec::new() },
             furnished: (!is_plain(model)).then(|| Furnished::new(model)),
             evaluation,
             crew: Crew::default(),
             series,
+            abreast,
         })
     }
 
     fn evaluate<W: Weighting + Send + Sync + 'static>(&mut self, sources: Sources<'_>, out: &mut [Pack]) {
-        if self.series.iter().any(Option::is_none) {
+        if self.series.iter().any(Option::is_none) && !self.goes_abreast() {
             self.evaluate_directly::<W>(sources, out);
         }
         self.evaluate_series::<W>(sources.tokens, out);
+        self.evaluate_abreast::<W>(sources.tokens, out);
     }
 
     fn evaluate_directly<W: Weighting + Send + Sync + 'static>(

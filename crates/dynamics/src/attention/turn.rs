@@ -1,7 +1,10 @@
-//! A step of `projected_euler` in one pass: few tokens of one head with V = c·I, B = b·I land as soon as their rows of A are there. What
-//! is computed is the same, bit by bit; but A never goes through the caches.
+//! A step of `projected_euler` in one pass: few tokens of one head with V = c·I, B = b·I (or many that go by series abreast) land as soon
+//! as their rows of A are there. What is computed is the same, bit by bit; but A never goes through the caches.
+
+use std::marker::PhantomData;
 
 use super::few::Onto;
+use super::fourier::Attend;
 use super::heads::{LaneHead, Score};
 use super::pairs::Pairs;
 use super::schedule::Schedule;
@@ -10,7 +13,7 @@ use super::unnormalized::Unnormalized;
 use super::{Attention, LaneMap, Weighting, gram};
 use crate::integrators::{Clock, Landing};
 use crate::model::{Model, Normalization};
-use crate::simd::Pack;
+use crate::simd::{Pack, dispatch};
 
 /// Whether the heads of a model's plain kernels are one that turns tokens at once, if these are few.
 pub(super) fn is_for(model: &Model, schedule: &Schedule) -> bool {
@@ -46,24 +49,31 @@ impl Attention {
         };
         let Some((next, landed)) = gram::apart_mut(next, n) else { return Landing::LOST };
         let mut landing = Landing::NONE;
-        Pairs {
-            products,
-            longest: Some(longest),
-            values: &[],
-            apart: Some(apart),
-            n,
-            d,
-            lanes,
-            causal: false,
-            self_term: true,
-            few: true,
-            places: &self.places,
-            kappa,
-            shift: if W::SUMS { kappa } else { &self.shift },
-            factor,
-            add: false,
+        let onto = Onto { apart: next, step, landing: &mut landing };
+        if let Some(series) = &mut self.abreast {
+            let (rates, out, onto) = (&mut self.scratch.moments[..], &mut [][..], Some(onto));
+            let weighting = PhantomData::<W>;
+            dispatch(Attend { series, apart, n, lanes, factor, rates, out, onto, weighting }, isa);
+        } else {
+            Pairs {
+                products,
+                longest: Some(longest),
+                values: &[],
+                apart: Some(apart),
+                n,
+                d,
+                lanes,
+                causal: false,
+                self_term: true,
+                few: true,
+                places: &self.places,
+                kappa,
+                shift: if W::SUMS { kappa } else { &self.shift },
+                factor,
+                add: false,
+            }
+            .turn::<W>(&mut self.scratch, onto, isa);
         }
-        .turn::<W>(&mut self.scratch, Onto { apart: next, step, landing: &mut landing }, isa);
         // Nobody need look for the longest token: all have length 1 now.
         for (lane, square) in landed.0.iter_mut().enumerate() {
             *square = if landing.finite >> lane & 1 == 1 { 1.0 } else { f64::NAN };

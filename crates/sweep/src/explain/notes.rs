@@ -96,18 +96,29 @@ fn adaptive(cell: &Cell) -> String {
     )
 }
 
-/// How many tokens' sums over pairs are taken, where not as they are written; of the cells of a system that have the most orders.
+/// How sums over pairs are taken, where not as they are written; of the cells of a system that have the most orders.
 pub(super) fn series(cells: &[&Cell]) -> Option<String> {
-    let (orders, cell) = cells
-        .iter()
-        .filter_map(|cell| Some((series::orders(cell)?, *cell)))
-        .max_by_key(|(orders, _)| *orders)?;
-    Some(format!(
-        "Sums over pairs of many tokens go by Fourier series, here of {orders} orders at n = {} and β = {}: right to 10⁻¹² of the \
-         largest weight (docs/models.md, \"Many tokens\").",
-        cell.n(),
-        shown(cell.beta())
-    ))
+    let most = |orders: fn(&Cell) -> Option<usize>| {
+        let with_orders = cells.iter().filter_map(|cell| Some((orders(cell)?, *cell)));
+        with_orders.max_by_key(|(orders, _)| *orders)
+    };
+    let of_series = |(orders, cell): (usize, &Cell)| {
+        format!("of {orders} orders at n = {} and β = {}", cell.n(), shown(cell.beta()))
+    };
+    if let Some(longest) = most(series::orders) {
+        return Some(format!(
+            "Sums over pairs of many tokens go by Fourier series, here {}: right to 10⁻¹² of the largest weight (docs/models.md, \
+             \"Many tokens\").",
+            of_series(longest)
+        ));
+    }
+    most(series::abreast).map(|longest| {
+        format!(
+            "Sums over pairs of two coordinates go by Fourier series where these are no longer than n, here {}: right to 10⁻¹² of the \
+             largest weight (docs/models.md, \"Two coordinates\").",
+            of_series(longest)
+        )
+    })
 }
 
 /// The choices, a sentence each; those at their default only where they say what the system is.

@@ -15,14 +15,20 @@
 #![allow(clippy::needless_range_loop, reason = "index loops over registers, unrolled whole")]
 #![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
 
+mod abreast;
 mod bessel;
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
+pub use abreast::abreast_orders;
+pub(super) use abreast::{Abreast, Attend};
+
+use super::gram::SetApart;
 use super::heads::{LaneHead, Score};
-use super::{Attention, LaneMap, Weighting};
+use super::{Attention, LaneMap, Scratch, Weighting};
 use crate::crew::{Crew, Job};
-use crate::model::{Geometry, Integrator, Mask, Model, System};
+use crate::model::{Geometry, Integrator, LayerNorm, Mask, Model, System};
 use crate::simd::{Isa, Kernel, LANES, Lanes, Pack, dispatch};
 
 /// Tokens of a block.
@@ -53,22 +59,34 @@ pub fn series_orders(n: usize, kappa: f64) -> Option<usize> {
     may.then(|| orders(kappa)).filter(|orders| n >= FEWEST_AN_ORDER * orders)
 }
 
-/// Whether the sums of a model have such series.
+/// Whether the sums of a model are those that have series, where tokens have two coordinates.
 fn has_series(model: &Model, heads: &[LaneHead], plain: bool) -> bool {
-    // Small drifts drown in the rounding of a series: only for steps that are fixed beforehand.
-    let fixed_steps = match model.integrator {
-        Integrator::ProjectedEuler | Integrator::Rk4 | Integrator::Discrete { .. } => true,
-        Integrator::Adaptive | Integrator::Multiscale => false,
-    };
-    fixed_steps
-        && plain
-        && model.geometry == Geometry::Circle
+    plain
         && model.mask == Mask::Full
         && model.system != (System::MeanShift { blurring: false })
         && !model.layered
         && heads.len() == 1
         && matches!(heads[0].score, Score::Symmetric)
         && matches!(heads[0].value, LaneMap::Scalar(_))
+}
+
+/// Whether small drifts drown anyway: in the rounding of steps that are fixed beforehand.
+fn has_fixed_steps(model: &Model) -> bool {
+    match model.integrator {
+        Integrator::ProjectedEuler | Integrator::Rk4 | Integrator::Discrete { .. } => true,
+        Integrator::Adaptive | Integrator::Multiscale => false,
+    }
+}
+
+/// The series of all lanes abreast, of tokens on the sphere that each see themselves.
+pub(super) fn abreast(model: &Model, heads: &[LaneHead], plain: bool, lanes: usize) -> Option<Abreast> {
+    let is_one = has_series(model, heads, plain)
+        && model.geometry == Geometry::Sphere
+        && model.d == 2
+        && model.layer_norm == LayerNorm::Post
+        && model.system == System::Attention
+        && matches!(model.integrator, Integrator::ProjectedEuler | Integrator::Discrete { .. });
+    is_one.then(|| Abreast::new(model.n, &heads[0].kappa, lanes))?
 }
 
 /// The series of each lane; none where the sums are direct.
@@ -82,7 +100,9 @@ pub(super) fn series(
         let kappa = heads[0].kappa.0[lane];
         series_orders(model.n, kappa).map(|_| Arc::new(Series::new(kappa)))
     };
-    if has_series(model, heads, plain) { (0..lanes).map(of).collect() } else { vec![None; lanes] }
+    let is_one =
+        has_series(model, heads, plain) && has_fixed_steps(model) && model.geometry == Geometry::Circle;
+    if is_one { (0..lanes).map(of).collect() } else { vec![None; lanes] }
 }
 
 /// The coefficients of the three sums.
@@ -310,6 +330,23 @@ impl Attention {
                 out[1].0[lane] = coefficient * y.0[i % LANES];
             }
         }
+    }
+}
+
+impl Attention {
+    /// Whether all lanes go by series abreast.
+    pub(super) fn goes_abreast(&self) -> bool {
+        self.abreast.as_ref().is_some_and(|series| series.is_for_all(self.lanes))
+    }
+
+    /// The attention vectors of the lanes that go by series abreast; the other lanes stay as they are.
+    pub(super) fn evaluate_abreast<W: Weighting>(&mut self, tokens: &[Pack], out: &mut [Pack]) {
+        let Self { n, lanes, isa, abreast: Some(series), scratch, .. } = self else { return };
+        let LaneMap::Scalar(factor) = &self.schedule.current().heads[0].value else { return };
+        let (n, lanes, weighting) = (*n, *lanes, PhantomData::<W>);
+        let Scratch { apart, moments: rates, .. } = scratch;
+        dispatch(SetApart { tokens, n, d: 2, lanes, apart }, *isa);
+        dispatch(Attend { series, apart, n, lanes, factor, rates, out, onto: None, weighting }, *isa);
     }
 }
 
