@@ -76,18 +76,21 @@ def best_batches() -> dict[tuple, int]:
     return best
 
 
-def rounds(benchmark: Path, batches: dict[tuple, int]) -> dict[tuple, list[float]]:
-    """Seconds per system-step, all repeats of all rounds, by (competitor, n, d): peer, ours, peer, ours, …"""
+def rounds(benchmark: Path, batches: dict[tuple, int]) -> tuple[dict[tuple, list[float]], dict[tuple, list[float]]]:
+    """Seconds per system-step, all repeats of all rounds, by (competitor, n, d): peer, ours, peer, ours, …; and what the machine could
+    do at most around each of ours, by (n, d)."""
     samples: dict[tuple, list[float]] = {}
+    peaks: dict[tuple, list[float]] = {}
     for number in range(ROUNDS):
         for n, d in SIZES:
             for peer in PEERS:
                 measured = call(peer, "time", n, d, batches[peer, n, d], SECONDS)["seconds"]
                 samples.setdefault((peer, n, d), []).extend(measured)
-                measured = ours.time_steps(benchmark, n, d, SECONDS / len(PEERS))["seconds"]
-                samples.setdefault(("metasweep", n, d), []).extend(measured)
+                measured = ours.time_steps(benchmark, n, d, SECONDS / len(PEERS))
+                samples.setdefault(("metasweep", n, d), []).extend(measured["seconds"])
+                peaks.setdefault((n, d), []).extend(measured["peaks"])
         print(f"round {number + 1} of {ROUNDS} done", file=sys.stderr)
-    return samples
+    return samples, peaks
 
 
 def main() -> None:
@@ -104,8 +107,7 @@ def main() -> None:
     about = ours.time_steps(benchmark, n, d, 0.2)
 
     watch = machine.Watch()
-    peak = ours.peak(benchmark)
-    samples = rounds(benchmark, batches)
+    samples, peaks = rounds(benchmark, batches)
     nearest = lambda n, d: batches["torch_batched", n, min((e for m, e in SIZES if m == n), key=lambda e: abs(e - d))]
     figure = figure2.compare(product, nearest)
     others = watch.share_of_others()
@@ -120,7 +122,7 @@ def main() -> None:
         batches=batches,
         samples=samples,
         differences=differences,
-        peak=peak,
+        peaks=peaks,
         figure=figure,
         tried=(HERE / "tried.md").read_text(encoding="utf-8"),
         protocol={

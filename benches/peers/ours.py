@@ -58,23 +58,31 @@ def build_product() -> Path:
 
 
 def time_steps(benchmark: Path, n: int, d: int, seconds: float) -> dict:
-    """Seconds per system-step on all cores, as the benchmark prints them: {"isa": …, "threads": …, "seconds": [repeats]}."""
+    """Seconds per system-step on all cores, and what they can do at most before and after, as the benchmark prints them: {"isa": …,
+    "threads": …, "seconds": [repeats], "peaks": [repeats]}."""
     command = [benchmark, str(n), str(d), str(seconds)]
     return json.loads(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
-def peak(benchmark: Path) -> float:
-    """Fused multiply-adds a second of all cores together, one lane's each."""
-    command = [benchmark, "peak"]
-    return json.loads(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout)["peak"]
+def orders(n: int, d: int, beta: float) -> int | None:
+    """Orders of the Fourier series by which n tokens of two coordinates go; none where sums are over pairs (docs/models.md)."""
+    angles = 2 * np.pi * np.arange(4096) / 4096
+    weights = np.exp(beta * (np.cos(angles) - 1))
+    last = next(k for k in range(2048) if np.mean(weights * np.cos(k * angles)) < 2.0**-53)
+    return last if d == 2 and last <= n else None
 
 
-def operations(n: int, d: int) -> tuple[int, int, int]:
-    """Lane operations of a step over all pairs of tokens, in as many coordinates as it carries: the fused multiply-adds of inner
-    products and sums; these, both shares in Z and an exponential with its argument of 19; and of the 16 that metasweep's takes."""
+def operations(n: int, d: int, beta: float) -> tuple[int, int, int]:
+    """Lane operations of a step: metasweep's fused multiply-adds; those of all pairs of tokens in as many coordinates as it carries,
+    with both shares in Z and an exponential with its argument of 19; and metasweep's own operations of all kinds."""
     carried = min(n, d)
     pairs = n * (n - 1) // 2
-    return pairs * 3 * carried, pairs * (3 * carried + 2 + 19), pairs * (3 * carried + 2 + 16)
+    bound = pairs * (3 * carried + 2 + 19)
+    series = orders(n, d, beta)
+    if series is not None:
+        # Of each token and order: cos and sin twice, two moments, three sums of two terms.
+        return n * series * (2 * 2 + 6), bound, n * series * (2 * 2 + 2 + 6)
+    return pairs * 3 * carried, bound, pairs * (3 * carried + 2 + 16)
 
 
 def trajectory(product: Path, n: int, d: int, beta: float, step: float, steps: int) -> tuple[np.ndarray, np.ndarray]:

@@ -18,22 +18,32 @@ def _figure(value: float) -> str:
     return f"{value:.3g}" if value < 100 else f"{value:.0f}"
 
 
-def _limits(sizes, samples, peak) -> list[str]:
+def _limits(sizes, samples, peaks, beta) -> list[str]:
     """metasweep's time as a share of what the machine allows."""
+    every = [peak for size in sizes for peak in peaks[size]]
     lines = [
-        f"The machine's peak, measured in the same run: {peak / 1e9:.1f}·10⁹ fused multiply-adds a second (one lane's each, all cores). "
-        "Of metasweep's time, the share that the fused multiply-adds of inner products and sums would take at this peak, 3d a pair; and "
-        "the share of the issue-limited bound: 3d + 21 lane operations a pair (Z of both tokens 2, the exponential and its argument 19), "
-        "each taking the place of a fused multiply-add. metasweep's exponential takes 16 operations: the last column counts these, "
-        "3d + 18. Gram matrix included, d > n in n coordinates.",
+        f"What the machine can do at most, measured before and after each repeat of metasweep's: {statistics.median(every) / 1e9:.1f}·10⁹ fused "
+        "multiply-adds a second (one lane's each, all cores; median). Of the time of each repeat, the share that takes at this rate: "
+        "metasweep's fused multiply-adds (of inner products and sums, 3d a pair); the issue-limited bound of sums over pairs, 3d + 21 "
+        "lane operations a pair (Z of both tokens 2, the exponential and its argument 19), each taking the place of a fused multiply-add; and "
+        "as many operations as metasweep takes itself, whose exponential is one of 16. Medians. Gram matrix included, d > n in n coordinates.",
         "",
-        "| n, d | share of FMA peak | share of the issue-limited bound | with 16 for the exponential |",
+        "| n, d | share of FMA peak | share of the issue-limited bound | share of its own operations |",
         "|---|---|---|---|",
     ]
     for n, d in sizes:
-        own = statistics.median(samples["metasweep", n, d])
-        shares = [f"{100 * count / peak / own:.0f}%" for count in ours.operations(n, d)]
+        repeats = list(zip(samples["metasweep", n, d], peaks[n, d], strict=True))
+        share = lambda count: statistics.median(count / peak / seconds for seconds, peak in repeats)
+        shares = [f"{100 * share(count):.0f}%" for count in ours.operations(n, d, beta)]
         lines.append(f"| {n}, {d} | " + " | ".join(shares) + " |")
+    series = [f"{ours.orders(n, d, beta)} at n = {n}" for n, d in sizes if ours.orders(n, d, beta)]
+    if series:
+        lines += [
+            "",
+            "At d = 2 no exponential of a pair is taken: sums go by Fourier series (docs/models.md, \"Two coordinates\"), 12 operations a token "
+            f"and order, ten of them fused multiply-adds. Orders at β = {beta:g}: {', '.join(series)}. The second column there says how "
+            "much sooner it is done than any sum over pairs could be.",
+        ]
     return [*lines, ""]
 
 
@@ -73,12 +83,12 @@ def render(
     batches,
     samples,
     differences,
-    peak,
+    peaks,
     figure,
     tried,
     protocol,
 ) -> str:
-    """The whole page. `samples`: seconds per system-step by (competitor, n, d); the other arguments as in compare.main."""
+    """The whole page. `samples`: seconds per system-step by (competitor, n, d), `peaks`: fused multiply-adds a second by (n, d); the other arguments as in compare.main."""
     peers = list(versions)
     lines = [
         "# Benchmarks",
@@ -118,7 +128,7 @@ def render(
         own = statistics.median(samples["metasweep", n, d])
         ratios = [f"{_figure(statistics.median(samples[peer, n, d]) / own)}" for peer in peers]
         lines.append(f"| {n}, {d} | " + " | ".join(ratios) + " |")
-    lines += ["", *_limits(sizes, samples, peak)]
+    lines += ["", *_limits(sizes, samples, peaks, protocol["beta"])]
     agreement = ", ".join(
         f"{'metasweep' if name == 'metasweep' else versions[name]['name']} {value:.0e}"
         for name, value in differences.items()

@@ -18,11 +18,17 @@ def test_medians_and_ratios_reach_the_page():
         others=0.012,
         versions={"p": {"name": "peer", "version": "peer 1.0"}},
         about={"isa": "avx2", "threads": 2},
-        sizes=[(32, 2)],
-        batches={("p", 32, 2): 256},
-        samples={("p", 32, 2): [4e-6, 6e-6, 8e-6], ("metasweep", 32, 2): [0.4e-6, 0.5e-6, 0.6e-6]},
+        sizes=[(32, 2), (32, 3)],
+        batches={("p", 32, 2): 256, ("p", 32, 3): 64},
+        samples={
+            ("p", 32, 2): [4e-6, 6e-6, 8e-6],
+            ("metasweep", 32, 2): [0.4e-6, 0.5e-6, 0.6e-6],
+            ("p", 32, 3): [4e-6, 6e-6, 8e-6],
+            ("metasweep", 32, 3): [0.9e-6, 2e-6, 1e-6],
+        },
         differences={"metasweep": 1e-14, "p": 2e-14},
-        peak=1e10,
+        # Of repeats that each took as long, as the machine was slower: the median is that of the ratios.
+        peaks={(32, 2): [1.25e10, 1e10, 0.8e10], (32, 3): [3e10, 1.5e10, 3e10]},
         figure={
             "cells": {("torch", 2): [80.0, 90.0], ("metasweep", 2): [0.4, 0.6], ("torch", 8): [275.0], ("metasweep", 8): [0.5]},
             "dimensions": [2, 8],
@@ -41,8 +47,12 @@ def test_medians_and_ratios_reach_the_page():
     )
     assert "| 32, 2 | 6 (5–7, batch 256) | 0.5 (0.45–0.55) |" in text
     assert "| 32, 2 | 12 |" in text
-    # 496 pairs at 0.5 µs and 10¹⁰ operations a second: 6 of 5000 operations a pair are d = 2's own, 27 with all others, 24 with fewer.
-    assert f"| 32, 2 | {100 * 496 * 6 / 5000:.0f}% | {100 * 496 * 27 / 5000:.0f}% | {100 * 496 * 24 / 5000:.0f}% |" in text
+    # d = 3, thrice: 27, 30 and 30 thousand operations; of a pair's 30 nine are products and sums, 27 all that metasweep takes.
+    shares = [f"{100 * 496 * count / 30000:.0f}%" for count in (9, 30, 27)]
+    assert f"| 32, 3 | {' | '.join(shares)} |" in text
+    # d = 2: 22 orders at β = 4, of ten fused multiply-adds and twelve operations a token; 5, 5 and 4.8 thousand in the time of a repeat.
+    shares = [f"{100 * count / 5000:.0f}%" for count in (32 * 22 * 10, 496 * 27, 32 * 22 * 12)]
+    assert f"| 32, 2 | {' | '.join(shares)} |" in text and "Orders at β = 4: 22 at n = 32." in text.replace("\n", " ")
     assert "| 2 | 85 | 0.5 | 170 |" in text and "| 8 | 275 | 0.5 | 550 |" in text
     assert "| whole | 1.00 hours | 10 s | 360 |" in text and text.rstrip().endswith("* Nothing.")
     assert "metasweep 1e-14, peer 2e-14" in text.replace("\n", " ")

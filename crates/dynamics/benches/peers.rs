@@ -2,16 +2,17 @@
 //! benches/peers, which lets this program and its peers take turns.
 //!
 //!     cargo bench -p metasweep-dynamics --bench peers -- N D SECONDS
-//!     cargo bench -p metasweep-dynamics --bench peers -- peak         # what all cores together can do at most
 //!
-//! Prints one line of JSON: the instructions used, the threads, and the seconds a system-step in each repeat. A thread
-//! takes [`LANES`] systems from the start through [`HORIZON`] steps, as a chunk of a sweep does, and again.
+//! Prints one line of JSON: the instructions used, the threads, in each repeat the seconds a system-step, and what all cores together could
+//! do at most just before and after it. A thread takes [`LANES`] systems from the start through [`HORIZON`] steps, as a chunk of a sweep does,
+//! and again.
 
 #[path = "common/peak.rs"]
 mod peak;
 
 use std::hint::black_box;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -26,8 +27,8 @@ use metasweep_dynamics::simd::{Isa, LANES};
 
 const REPEATS: u32 = 5;
 
-/// Of the measurement of the peak: a fifth of a second.
-const RUNS: usize = 500;
+/// Of a measurement of the peak: some 20 ms.
+const RUNS: usize = 100;
 
 /// Steps until a thread starts anew, as often as P0's Figure 2 does: of systems that came to rest long ago a sweep takes none.
 const HORIZON: u64 = 300;
@@ -63,31 +64,31 @@ fn systems(n: usize, d: usize, thread: usize, isa: Isa) -> Result<Systems, Strin
     Ok(Systems { model: Model::new(n, construction.coordinates(n, d)), starts, isa })
 }
 
-/// Time that the slowest of the threads, which go at once, takes for `steps` steps; starts do not count.
-fn together(systems: &[Systems], steps: u64) -> Result<Duration, String> {
-    let ready = Barrier::new(systems.len());
+/// Time that all threads together take for so many times [`HORIZON`] steps of [`LANES`] systems: as in a sweep each takes the next when it
+/// is done with one, so that none waits for another. Starts do not count.
+fn together(systems: &[Systems], times: u64) -> Result<Duration, String> {
+    let (ready, taken) = (Barrier::new(systems.len()), AtomicU64::new(0));
     let run = |systems: &Systems| -> Result<Duration, String> {
         ready.wait();
-        let (mut left, mut time) = (steps, Duration::ZERO);
-        while left > 0 {
+        let mut time = Duration::ZERO;
+        while taken.fetch_add(1, Ordering::Relaxed) < times {
             let mut ensemble = systems.start()?;
             let start = Instant::now();
-            for _ in 0..left.min(HORIZON) {
+            for _ in 0..HORIZON {
                 ensemble.step();
             }
             time += start.elapsed();
             black_box(ensemble.tokens());
-            left = left.saturating_sub(HORIZON);
         }
         Ok(time)
     };
     thread::scope(|scope| {
         let running: Vec<_> = systems.iter().map(|systems| scope.spawn(|| run(systems))).collect();
-        let mut slowest = Duration::ZERO;
+        let mut all = Duration::ZERO;
         for thread in running {
-            slowest = slowest.max(thread.join().map_err(|_| "a thread panicked".to_owned())??);
+            all += thread.join().map_err(|_| "a thread panicked".to_owned())??;
         }
-        Ok(slowest)
+        Ok(all)
     })
 }
 
@@ -96,50 +97,47 @@ fn measure(n: usize, d: usize, seconds: f64) -> Result<String, String> {
     let threads = thread::available_parallelism().map_err(|error| error.to_string())?.get();
     let all = (0..threads).map(|thread| systems(n, d, thread, isa)).collect::<Result<Vec<_>, _>>()?;
 
-    let wanted = seconds / f64::from(REPEATS);
-    let mut steps = 1;
-    let mut elapsed = together(&all, steps)?.as_secs_f64();
+    let wanted = threads as f64 * seconds / f64::from(REPEATS);
+    let mut times = threads as u64;
+    let mut elapsed = together(&all, times)?.as_secs_f64();
     while elapsed < 0.1 * wanted {
-        steps *= 2;
-        elapsed = together(&all, steps)?.as_secs_f64();
+        times *= 2;
+        elapsed = together(&all, times)?.as_secs_f64();
     }
-    steps = ((steps as f64 * wanted / elapsed) as u64).max(1);
-    let systems = (threads * LANES) as f64;
-    let sample = |_| {
-        let elapsed = together(&all, steps)?.as_secs_f64();
-        Ok(format!("{:e}", elapsed / (steps as f64 * systems)))
-    };
-    let samples = (0..REPEATS).map(sample).collect::<Result<Vec<String>, String>>()?;
-    Ok(format!(r#"{{"isa": "{}", "threads": {threads}, "seconds": [{}]}}"#, isa.name(), samples.join(", ")))
+    times = ((times as f64 * wanted / elapsed) as u64).max(threads as u64);
+    let (mut seconds, mut peaks) = (Vec::new(), Vec::new());
+    for _ in 0..REPEATS {
+        let before = all_cores(isa, threads);
+        let elapsed = together(&all, times)?.as_secs_f64() / threads as f64;
+        seconds.push(format!("{:e}", elapsed / ((times * HORIZON) as f64 * LANES as f64)));
+        peaks.push(format!("{:e}", 0.5 * (before + all_cores(isa, threads))));
+    }
+    let (isa, seconds, peaks) = (isa.name(), seconds.join(", "), peaks.join(", "));
+    Ok(format!(r#"{{"isa": "{isa}", "threads": {threads}, "seconds": [{seconds}], "peaks": [{peaks}]}}"#))
 }
 
 /// Fused multiply-adds a second of all cores at once, one lane's each.
-fn all_cores() -> Result<String, String> {
-    let isa = Isa::detect().map_err(|error| error.to_string())?;
-    let threads = thread::available_parallelism().map_err(|error| error.to_string())?.get();
+fn all_cores(isa: Isa, threads: usize) -> f64 {
     let ready = Barrier::new(threads);
+    let one = || {
+        ready.wait();
+        peak::sustained(isa, RUNS)
+    };
     let total: f64 = thread::scope(|scope| {
-        let one = || {
-            ready.wait();
-            peak::peak(isa, RUNS)
-        };
         let running: Vec<_> = (0..threads).map(|_| scope.spawn(one)).collect();
         running.into_iter().map(|thread| thread.join().unwrap_or(f64::NAN)).sum()
     });
-    Ok(format!(r#"{{"peak": {:e}}}"#, 1e9 * total))
+    1e9 * total
 }
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    if arguments == ["peak"] {
-        return report(all_cores());
-    }
     let (Some(n), Some(d), Some(seconds)) = (
         arguments.first().and_then(|text| text.parse().ok()),
         arguments.get(1).and_then(|text| text.parse().ok()),
         arguments.get(2).and_then(|text| text.parse().ok()),
     ) else {
-        eprintln!("usage: cargo bench -p metasweep-dynamics --bench peers -- N D SECONDS, or -- peak");
+        eprintln!("usage: cargo bench -p metasweep-dynamics --bench peers -- N D SECONDS");
         return ExitCode::from(2);
     };
     report(measure(n, d, seconds))

@@ -12,8 +12,9 @@
 
 use std::marker::PhantomData;
 
+use super::apart::{set_apart, stride};
 use super::exponentials::{TOGETHER, exponentials, in_range};
-use super::gram::{ROWS, pair_index, row_start, set_apart, stride};
+use super::gram::{ROWS, pair_index, row_start};
 use super::symmetric::rows_together;
 use super::{Scratch, Weighting};
 use crate::geometry::landing::{ABREAST, Landed};

@@ -3,8 +3,8 @@
 //! Called by the geometries, whose right sides it is the heart of. Two kernels do the work: [`symmetric`] for
 //! B = b·I, [`general`] for everything else; both are generic over how scores become weights.
 //! Adding a weight normalization that works row by row: one file with a [`Weighting`], one arm in
-//! [`Attention::evaluate`]. Many tokens go through [`tiles`]: the same bits in other loops; on the circle
-//! through [`fourier`]: other sums, by a rule that is part of the engine.
+//! [`Attention::evaluate`]. Many tokens go through [`tiles`]: the same bits in other loops; on the circle, and on the sphere in two
+//! coordinates, through [`fourier`]: other sums, by rules that are part of the engine.
 //!
 //! What is not plain goes through [`furnished`]: masses, frozen tokens, rows without the token itself and further row rules to
 //! [`rows`], doubly stochastic weights to [`sinkhorn`]; [`is_plain`] decides, once for all time, so that the plain kernels know
@@ -12,6 +12,7 @@
 //! [`feed_forward`] is applied to the sum of the heads, and [`schedule`] says which layer's matrices are at hand.
 #![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
 
+mod apart;
 mod dual_newton;
 mod exponentials;
 mod feed_forward;
@@ -37,9 +38,10 @@ mod weights;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+pub(crate) use apart::Together;
 pub use fourier::{abreast_orders, series_orders};
 pub use gram::pair_index;
-pub(crate) use gram::{Gram, Together, room};
+pub(crate) use gram::{Gram, room};
 pub(crate) use weights::weights;
 
 use crate::crew::Crew;
@@ -209,7 +211,7 @@ impl Attention {
                 moments: vec![Pack::ZERO; n.next_multiple_of(gram::ROWS) * d],
                 tiles: if keeps_pairs { vec![Pack::ZERO; n * d] } else { Vec::new() },
                 apart: if are_few || abreast.is_some() {
-                    vec![Pack::ZERO; n * gram::stride(d)]
+                    vec![Pack::ZERO; n * apart::stride(d)]
                 } else {
                     Vec::new()
                 },
