@@ -39,7 +39,7 @@ fn coefficients(n: usize, kappa: f64) -> Option<Vec<f64>> {
 ///
 /// ```
 /// use metasweep_dynamics::ensemble::abreast_orders;
-/// assert_eq!(abreast_orders(32, 4.0), Some(23));
+/// assert_eq!(abreast_orders(32, 4.0), Some(22));
 /// assert_eq!(abreast_orders(32, 12.0), None);
 /// ```
 #[must_use]
