@@ -180,7 +180,8 @@ impl Attention {
         let abreast = fourier::abreast(model, heads, is_plain(model), starts.len()).filter(|_| self_term);
         let all_abreast = abreast.as_ref().is_some_and(|series| series.is_for_all(starts.len()));
         let direct = series.iter().any(Option::is_none) && !all_abreast;
-        let keeps_pairs = symmetric && evaluation == Evaluation::Pairs && direct;
+        let pairs = evaluation == Evaluation::Pairs;
+        let keeps_pairs = symmetric && pairs && direct;
         let frozen = model.frozen.weights.len();
         let sees_all =
             is_plain(model) && self_term && model.mask == Mask::Full && turn::is_for(model, &schedule);
@@ -217,8 +218,8 @@ impl Attention {
                 },
             },
             are_few,
-            // Lanes of both kinds go the long way.
-            turns: sees_all && (all_abreast || (are_few && abreast.is_none())),
+            // Lanes of both kinds go the long way, and many tokens, whose pairs nobody is to keep.
+            turns: sees_all && pairs && few::are_few(n, d) && (all_abreast || abreast.is_none()),
             places: if twice { few::places(n) } else { Vec::new() },
             furnished: (!is_plain(model)).then(|| Furnished::new(model)),
             evaluation,

@@ -1,4 +1,4 @@
-//! A step of `projected_euler` in one pass: few tokens of one head with V = c·I, B = b·I (or many that go by series abreast) land as soon
+//! A step of `projected_euler` in one pass: few tokens of one head with V = c·I, B = b·I land as soon
 //! as their rows of A are there. What is computed is the same, bit by bit; but A never goes through the caches.
 
 use std::marker::PhantomData;

@@ -152,3 +152,25 @@ fn tokens_come_to_rest() {
     }
     assert!(resting >= 72, "{resting} of 80");
 }
+
+/// Of many tokens no pairs are kept, and a step is that of the few.
+#[test]
+fn many_tokens_keep_no_pairs() {
+    let mut random = Random(40);
+    let parameters = scalar(1.0, 1.0);
+    for n in [257, 3000] {
+        let points = points(&mut random, n);
+        let start = Start::new(9.0, 1e12, points.clone(), Arc::clone(&parameters));
+        let mut ensemble = Ensemble::new(&Model::new(n, 2), &[start], Isa::widest()).expect("a valid start");
+        assert!(!ensemble.turns() && !ensemble.uses_gram());
+        ensemble.step();
+        assert_eq!(ensemble.known_gram(), None);
+        // The step is so long that tokens land where A points to.
+        for i in (0..n).step_by(7) {
+            let [_, x, y] = direct(&points, 9.0, i);
+            let (found, length) = (&ensemble.tokens()[2 * i..], (x * x + y * y).sqrt());
+            let error = (found[0].0[0] - x / length).abs().max((found[1].0[0] - y / length).abs());
+            assert!(error * length < 1e-12 * n as f64, "n = {n}, token {i}: off by {error:e}");
+        }
+    }
+}
