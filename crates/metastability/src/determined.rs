@@ -7,6 +7,8 @@
 //!
 //! The smallest cosine does not fall but for rounding errors, which are bounded: in a step the sum over n tokens errs by less
 //! than (n + 10) u of its length, u = 2^−53, which turns a token by as much; a product of d coordinates errs by less than (2d + 8) u.
+//! Of two coordinates the sum may be a Fourier series of at most n orders, which errs by less than 2(20 + κ) u for each of the n tokens,
+//! and is as long as the token's own weight at least; κ is below n²/40 then.
 //! Thresholds are to be passed by twice that for every step to come.
 
 use crate::observables::Lasting;
@@ -55,5 +57,31 @@ fn is_shown(watch: &Watch, step: u64) -> bool {
 
 /// What rounding takes from a cosine in a step, at most.
 fn rounding(scene: &Scene<'_>) -> f64 {
-    4.0 * (scene.n + scene.d() + 10) as f64 * (f64::EPSILON / 2.0)
+    let (n, d) = (scene.n as f64, scene.d());
+    let series = if d == 2 { 2.0 * n * (20.0 + steepest(n)) } else { 0.0 };
+    4.0 * (n + d as f64 + 10.0 + series) * (f64::EPSILON / 2.0)
+}
+
+/// n tokens of two coordinates go by series for no larger κ.
+fn steepest(n: f64) -> f64 {
+    n * n / 40.0
+}
+
+#[cfg(test)]
+mod tests {
+    use metasweep_dynamics::ensemble::abreast_orders;
+
+    use super::*;
+
+    /// Sums go by series where κ is below the bound, and never above it.
+    #[test]
+    fn no_series_is_steeper() {
+        for n in [1, 8, 20, 32, 100, 256, 1000, 20_000] {
+            let bound = steepest(n as f64);
+            for factor in [1.0, 1.1, 2.0, 10.0] {
+                assert_eq!(abreast_orders(n, factor * bound), None, "n = {n}, κ = {factor}·{bound}");
+            }
+            assert!(n < 32 || abreast_orders(n, 0.3 * bound).is_some(), "n = {n}");
+        }
+    }
 }
