@@ -37,18 +37,19 @@ impl Calibration {
     pub fn measure(isa: Isa, budget: Duration) -> Calibration {
         let mut costs = Costs::default();
         let each = budget / 4;
-        let flat = time(32, 2, "identity", &[], isa, each);
+        // Of two coordinates it would be a Fourier series that is timed, and not pairs.
+        let flat = time(32, 3, "identity", &[], isa, each);
         let wide = time(32, 16, "identity", &[], isa, each);
         let full = time(16, 16, "gaussian", &[], isa, each);
         let sampled =
-            time(32, 2, "identity", &["clusters", "pair_fraction", "mean_cosine", "energy"], isa, each);
+            time(32, 3, "identity", &["clusters", "pair_fraction", "mean_cosine", "energy"], isa, each);
         if let (Some(flat), Some(wide)) = (flat, wide) {
             let (narrow, broad) =
                 ((flat.step - costs.evaluation) / pairs(32.0), (wide.step - costs.evaluation) / pairs(32.0));
-            costs.pair_coordinate = at_least((broad - narrow) / 14.0, costs.pair_coordinate);
-            costs.pair = at_least(narrow - 2.0 * costs.pair_coordinate, costs.pair);
+            costs.pair_coordinate = at_least((broad - narrow) / 13.0, costs.pair_coordinate);
+            costs.pair = at_least(narrow - 3.0 * costs.pair_coordinate, costs.pair);
             costs.observed_pair = at_least(flat.observe / pairs(32.0), costs.observed_pair);
-            costs.drawn_number = at_least((wide.start - flat.start) / (32.0 * 14.0), costs.drawn_number);
+            costs.drawn_number = at_least((wide.start - flat.start) / (32.0 * 13.0), costs.drawn_number);
             if let Some(sampled) = sampled {
                 // Weights of the four: 1 + 1 + 1 + 4.
                 let extra = (sampled.observe - flat.observe) / (7.0 * pairs(32.0));
