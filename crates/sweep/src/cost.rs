@@ -104,8 +104,10 @@ impl Costs {
         let causal = if model.mask == Mask::Causal { 0.7 } else { 1.0 };
         let full_matrices = full_matrices(cell);
         let general = if model.geometry.is_unit() { 1.0 } else { 2.0 };
-        let direct =
-            heads * iterated * general * pairs * asymmetry * causal * (self.pair + self.pair_coordinate * d);
+        // An exponential of scores that are no multiple of the Gram matrix, or row by row, has more operations and less company.
+        let apart_from_plain = if plain && !tiled && model.geometry.is_unit() { 1.0 } else { 2.0 };
+        let of_pair = apart_from_plain * self.pair + self.pair_coordinate * d;
+        let direct = heads * iterated * general * pairs * asymmetry * causal * of_pair;
         // Powers, moments, three sums: some twelve operations on a number.
         let of_orders = |orders: usize| 12.0 * n * orders as f64 * self.pair_coordinate;
         // Without powers that are kept, and without angles.
