@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::super::abreast::{Abreast, Attend, abreast_orders};
 use crate::attention::apart::SetApart;
-use crate::attention::{Softmax, Unnormalized, Weighting};
+use crate::attention::{Attention, Evaluation, Softmax, Unnormalized, Weighting};
 use crate::ensemble::{Ensemble, Start, side_by_side};
-use crate::model::{Integrator, Model, Normalization};
+use crate::model::{Geometry, Integrator, LayerNorm, Mask, Model, Normalization, System};
 use crate::simd::{Isa, LANES, Pack, dispatch};
 use crate::tests::support::{Random, instructions, scalar};
 
@@ -172,5 +172,42 @@ fn many_tokens_keep_no_pairs() {
             let error = (found[0].0[0] - x / length).abs().max((found[1].0[0] - y / length).abs());
             assert!(error * length < 1e-12 * n as f64, "n = {n}, token {i}: off by {error:e}");
         }
+    }
+}
+
+/// Everything else goes by direct sums: other steps, layer norms, masks and matrices, what is furnished, three coordinates.
+#[test]
+fn only_plain_sums_of_two_coordinates_go_abreast() {
+    let mut random = Random(6);
+    let plain = Model::new(64, 2);
+    let mut goes = |model: &Model, kinds: &[(usize, usize)]| {
+        let tokens = random.sphere(model.n, model.d);
+        let start = Start::new(2.0, 0.1, tokens, random.parameters(kinds, model.d));
+        let attention = Attention::new(model, &[start], true, Isa::Portable, Evaluation::Pairs);
+        attention.expect("the model is valid").abreast.is_some()
+    };
+    let scalar = [(4, 0)];
+    let layers = Model { integrator: Integrator::Discrete { residual: false }, ..plain.clone() };
+    let unnormalized = Model { normalization: Normalization::Unnormalized, ..plain.clone() };
+    for model in [&plain, &layers, &unnormalized] {
+        assert!(goes(model, &scalar), "{model:?}");
+    }
+    for kinds in [[(5, 0)].as_slice(), &[(1, 0)], &[(4, 1)], &[(4, 2)], &[(3, 0)], &[(4, 0), (4, 0)]] {
+        assert!(!goes(&plain, kinds), "{kinds:?}");
+    }
+    let others = [
+        Model { integrator: Integrator::Rk4, ..plain.clone() },
+        Model { layer_norm: LayerNorm::Pre, ..plain.clone() },
+        Model { mask: Mask::Causal, ..plain.clone() },
+        Model { exclude_self: true, ..plain.clone() },
+        Model { masses: vec![1.0; 64], ..plain.clone() },
+        Model { normalization: Normalization::Hardmax, ..plain.clone() },
+        Model { geometry: Geometry::Euclidean, ..plain.clone() },
+        Model { system: System::MeanShift { blurring: true }, ..plain },
+        Model::new(64, 3),
+        Model::new(5, 2),
+    ];
+    for model in &others {
+        assert!(!goes(model, &scalar), "{model:?}");
     }
 }
