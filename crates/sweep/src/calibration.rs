@@ -11,6 +11,10 @@ use crate::cost::Costs;
 use crate::start::Prepared;
 use crate::sweep::Sweep;
 
+/// Coordinates of the tokens that are timed. Of two it would be a Fourier series, and not pairs.
+const FEW: usize = 3;
+const MANY: usize = 16;
+
 /// Measured constants and what they were measured with; `metasweep plan --calibration FILE` reads it as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
@@ -37,19 +41,19 @@ impl Calibration {
     pub fn measure(isa: Isa, budget: Duration) -> Calibration {
         let mut costs = Costs::default();
         let each = budget / 4;
-        // Of two coordinates it would be a Fourier series that is timed, and not pairs.
-        let flat = time(32, 3, "identity", &[], isa, each);
-        let wide = time(32, 16, "identity", &[], isa, each);
+        let flat = time(32, FEW, "identity", &[], isa, each);
+        let wide = time(32, MANY, "identity", &[], isa, each);
         let full = time(16, 16, "gaussian", &[], isa, each);
         let sampled =
-            time(32, 3, "identity", &["clusters", "pair_fraction", "mean_cosine", "energy"], isa, each);
+            time(32, FEW, "identity", &["clusters", "pair_fraction", "mean_cosine", "energy"], isa, each);
         if let (Some(flat), Some(wide)) = (flat, wide) {
             let (narrow, broad) =
                 ((flat.step - costs.evaluation) / pairs(32.0), (wide.step - costs.evaluation) / pairs(32.0));
-            costs.pair_coordinate = at_least((broad - narrow) / 13.0, costs.pair_coordinate);
-            costs.pair = at_least(narrow - 3.0 * costs.pair_coordinate, costs.pair);
+            costs.pair_coordinate = at_least((broad - narrow) / (MANY - FEW) as f64, costs.pair_coordinate);
+            costs.pair = at_least(narrow - FEW as f64 * costs.pair_coordinate, costs.pair);
             costs.observed_pair = at_least(flat.observe / pairs(32.0), costs.observed_pair);
-            costs.drawn_number = at_least((wide.start - flat.start) / (32.0 * 13.0), costs.drawn_number);
+            costs.drawn_number =
+                at_least((wide.start - flat.start) / (32.0 * (MANY - FEW) as f64), costs.drawn_number);
             if let Some(sampled) = sampled {
                 // Weights of the four: 1 + 1 + 1 + 4.
                 let extra = (sampled.observe - flat.observe) / (7.0 * pairs(32.0));
@@ -73,9 +77,8 @@ fn at_least(measured: f64, usual: f64) -> f64 {
     measured.max(usual / 20.0)
 }
 
-/// Times one kind of ensemble, the median of several runs.
-fn time(n: usize, d: usize, family: &str, series: &[&str], isa: Isa, budget: Duration) -> Option<Times> {
-    const STEPS: u32 = 16;
+/// The sweep of which one kind of ensemble is timed.
+fn timed(n: usize, d: usize, family: &str, series: &[&str]) -> Option<Sweep> {
     let text = format!(
         "name = \"calibration\"\nseed = 1\nreplicas = 8\n\
          [[grid]]\nn = {n}\nd = {d}\nbeta = 2.0\nvalue = \"{family}\"\nquery_key = \"{family}\"\n\
@@ -83,7 +86,13 @@ fn time(n: usize, d: usize, family: &str, series: &[&str], isa: Isa, budget: Dur
          [observe]\nseries = {series:?}\n"
     );
     let no_files = |_: &str| Err(std::io::Error::from(std::io::ErrorKind::NotFound));
-    let sweep = Sweep::parse(&text, "calibration", &[], &mut { no_files }).ok()?;
+    Sweep::parse(&text, "calibration", &[], &mut { no_files }).ok()
+}
+
+/// Times one kind of ensemble, the median of several runs.
+fn time(n: usize, d: usize, family: &str, series: &[&str], isa: Isa, budget: Duration) -> Option<Times> {
+    const STEPS: u32 = 16;
+    let sweep = timed(n, d, family, series)?;
     let prepared = Prepared::new(&sweep, sweep.cells.first()?).ok()?;
     let deadline = Instant::now() + budget;
     let (mut starts_took, mut steps_took, mut observed_took) = (Vec::new(), Vec::new(), Vec::new());
@@ -112,4 +121,20 @@ fn time(n: usize, d: usize, family: &str, series: &[&str], isa: Isa, budget: Dur
         seconds[seconds.len() / 2] / LANES as f64
     };
     Some(Times { step: lane(steps_took), observe: lane(observed_took), start: lane(starts_took) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::series;
+
+    /// What is timed as pairs is pairs.
+    #[test]
+    fn no_series_is_timed() {
+        let by_series = |d: usize| {
+            let sweep = timed(32, d, "identity", &[]).expect("it is a sweep");
+            series::abreast(&sweep.cells[0]).is_some()
+        };
+        assert!(by_series(2) && !by_series(FEW) && !by_series(MANY));
+    }
 }
