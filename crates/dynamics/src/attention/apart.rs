@@ -1,16 +1,85 @@
-//! Tokens that stand apart: group by group of lanes, registers side by side, where packs are two registers.
+//! Tokens that stand apart: group by group of lanes, registers side by side, where packs are two registers; and in strips, each of which
+//! has a few coordinates of all tokens, so that what a sum over tokens reads is one piece.
+//!
+//! Tokens of at most [`WHOLE`] coordinates are one strip. Else strips have three coordinates, and the first ones two: `[group][strip][token]
+//! [coordinate]`.
 #![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
 
 use super::gram::parts;
 use crate::simd::{Kernel, LANES, Lanes, Pack, groups};
 
-/// From one token to the next where they stand apart: not a power of two, that would map all tokens to a few sets of the cache.
-pub(super) fn stride(d: usize) -> usize {
-    d + if d.is_multiple_of(8) { 2 } else { 0 }
+/// Coordinates summed together: four rows of three sums are as many as 16 registers hold beside their operands.
+pub(crate) const TILE: usize = 3;
+
+/// Tokens of so many coordinates are not cut into strips.
+pub(crate) const WHOLE: usize = 4;
+
+/// Runs `$body` for every tile of `$d` coordinates: `$k` is its first coordinate, `$width` its width. The first one has a register to spare
+/// for Z, and tiles of one coordinate, whose few sums do not hide their latency, are avoided. Of more than [`WHOLE`] coordinates
+/// tiles are strips.
+macro_rules! for_each_tile {
+    ($d:expr, |$k:ident, $width:ident| $body:expr) => {{
+        let d = $d;
+        let narrow = $crate::attention::apart::narrow(d);
+        let mut $k = 0;
+        while $k < 2 * narrow {
+            const $width: usize = 2;
+            $body;
+            $k += 2;
+        }
+        while $k + $crate::attention::apart::TILE <= d {
+            const $width: usize = $crate::attention::apart::TILE;
+            $body;
+            $k += $crate::attention::apart::TILE;
+        }
+        if $k < d {
+            const $width: usize = 1;
+            $body;
+        }
+    }};
+}
+pub(crate) use for_each_tile;
+
+/// How many tiles have two coordinates; they come first.
+#[inline(always)]
+pub(crate) fn narrow(d: usize) -> usize {
+    match d {
+        1 | 3 => 0,
+        _ => [3, 2, 1][d % TILE],
+    }
 }
 
-/// The packs of n tokens of d coordinates group by group of lanes, registers side by side: `[group][token][coordinate]`, tokens
-/// [`stride`] apart. Half as many cache lines for each group where a pack is two registers.
+/// The first coordinate of the strip of coordinate `k`, and how many it has.
+#[inline(always)]
+fn strip(d: usize, k: usize) -> (usize, usize) {
+    let narrow = 2 * narrow(d);
+    if d <= WHOLE {
+        (0, d)
+    } else if k < narrow {
+        (k - k % 2, 2)
+    } else {
+        (k - (k - narrow) % TILE, TILE)
+    }
+}
+
+/// The strips of d coordinates: their first ones, and how many they have.
+fn strips(d: usize) -> impl Iterator<Item = (usize, usize)> {
+    let mut k = 0;
+    std::iter::from_fn(move || {
+        let strip = (k < d).then(|| strip(d, k))?;
+        k += strip.1;
+        Some(strip)
+    })
+}
+
+/// Where coordinate `k` of token `i` of n stands, of its group's.
+#[inline(always)]
+pub(crate) fn place(n: usize, d: usize, i: usize, k: usize) -> usize {
+    let (first, width) = strip(d, k);
+    first * n + i * width + k - first
+}
+
+/// Sets the packs of n tokens of d coordinates apart.
 #[inline(always)]
 pub(super) fn set_apart<L: Lanes<Scalar = f64>>(
     packs: &[Pack],
@@ -19,25 +88,27 @@ pub(super) fn set_apart<L: Lanes<Scalar = f64>>(
     lanes: usize,
     apart: &mut [Pack],
 ) {
-    let stride = stride(d);
-    let registers = &mut L::registers_mut(apart)[..LANES / L::WIDTH * n * stride];
+    let registers = &mut L::registers_mut(apart)[..LANES / L::WIDTH * n * d];
     // A whole pack at a time: each line is read once.
     let whole = groups::<L>(lanes).len() == LANES / L::WIDTH;
-    if whole && LANES == 2 * L::WIDTH {
-        let (first, second) = registers.split_at_mut(n * stride);
-        let tokens = first.chunks_exact_mut(stride).zip(second.chunks_exact_mut(stride));
-        for (token, (first, second)) in packs.chunks_exact(d).zip(tokens) {
-            for (pack, (first, second)) in token.iter().zip(first.iter_mut().zip(second)) {
-                *first = L::load(pack, 0);
-                *second = L::load(pack, 1);
+    for (k, width) in strips(d) {
+        if whole && LANES == 2 * L::WIDTH {
+            let (first, second) = registers.split_at_mut(n * d);
+            let (first, second) = (&mut first[k * n..], &mut second[k * n..]);
+            let tokens = first.chunks_exact_mut(width).zip(second.chunks_exact_mut(width));
+            for (token, (first, second)) in packs.chunks_exact(d).zip(tokens) {
+                for (pack, (first, second)) in token[k..].iter().zip(first.iter_mut().zip(second)) {
+                    *first = L::load(pack, 0);
+                    *second = L::load(pack, 1);
+                }
             }
+            continue;
         }
-        return;
-    }
-    for (group, registers) in groups::<L>(lanes).zip(registers.chunks_exact_mut(n * stride)) {
-        for (token, registers) in packs.chunks_exact(d).zip(registers.chunks_exact_mut(stride)) {
-            for (pack, register) in token.iter().zip(registers) {
-                *register = L::load(pack, group);
+        for (group, registers) in groups::<L>(lanes).zip(registers.chunks_exact_mut(n * d)) {
+            for (token, registers) in packs.chunks_exact(d).zip(registers[k * n..].chunks_exact_mut(width)) {
+                for (pack, register) in token[k..].iter().zip(registers) {
+                    *register = L::load(pack, group);
+                }
             }
         }
     }
@@ -79,13 +150,57 @@ impl Kernel for Together<'_> {
     fn run<L: Lanes<Scalar = f64>>(self) {
         let Self { known, n, d, lanes, tokens } = self;
         let (_, Some((apart, _))) = parts(known, n) else { return };
-        let stride = stride(d);
         let registers = L::registers(apart);
-        for (i, token) in tokens.chunks_exact_mut(d).enumerate() {
+        for (k, width) in strips(d) {
             for group in groups::<L>(lanes) {
-                let registers = &registers[(group * n + i) * stride..][..d];
-                for (pack, register) in token.iter_mut().zip(registers) {
-                    register.store(pack, group);
+                let strip = registers[group * n * d + k * n..].chunks_exact(width);
+                for (token, strip) in tokens.chunks_exact_mut(d).zip(strip) {
+                    for (pack, register) in token[k..].iter_mut().zip(strip) {
+                        register.store(pack, group);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::{Isa, dispatch};
+
+    /// Strips are what [`for_each_tile`] goes through, every coordinate is in one, and every place is taken once.
+    #[test]
+    fn every_coordinate_has_its_place() {
+        for d in 1..40 {
+            let mut tiles = Vec::new();
+            for_each_tile!(d, |k, C| tiles.push((k, C)));
+            assert_eq!(tiles.iter().map(|tile| tile.1).sum::<usize>(), d);
+            let expected = if d <= WHOLE { vec![(0, d)] } else { tiles };
+            assert_eq!(strips(d).collect::<Vec<_>>(), expected, "d = {d}");
+            let n = 7;
+            let mut places: Vec<usize> =
+                (0..n).flat_map(|i| (0..d).map(move |k| place(n, d, i, k))).collect();
+            places.sort_unstable();
+            assert!(places.into_iter().eq(0..n * d), "d = {d}");
+        }
+    }
+
+    /// Apart and together again, in every instruction set, whatever the lanes.
+    #[test]
+    fn together_is_the_reverse_of_apart() {
+        for (n, d, lanes) in [(5, 3, 8), (6, 4, 3), (9, 7, 8), (4, 16, 5), (3, 33, 8), (2, 1, 1)] {
+            let tokens: Vec<Pack> =
+                (0..n * d).map(|at| Pack(std::array::from_fn(|lane| (at * LANES + lane) as f64))).collect();
+            for isa in [Isa::PortableNarrow, Isa::Portable, Isa::widest()] {
+                let mut known = vec![Pack::ZERO; super::super::gram::room(n, d)];
+                let pairs = n * (n - 1) / 2;
+                let apart = &mut known[pairs..];
+                dispatch(SetApart { tokens: &tokens, n, d, lanes, apart }, isa);
+                let mut back = vec![Pack::ZERO; n * d];
+                dispatch(Together { known: &known, n, d, lanes, tokens: &mut back }, isa);
+                for (back, token) in back.iter().zip(&tokens) {
+                    assert_eq!(back.0[..lanes], token.0[..lanes], "n = {n}, d = {d}, {}", isa.name());
                 }
             }
         }

@@ -5,24 +5,20 @@
 //! before it and in its own. What is computed is the same, term by term and bit by bit; but the n²/2 weights stay in the near
 //! caches for few tokens only.
 //!
-//! Where few tokens have many coordinates, the loops over rows and columns are short and many: there (`TWICE`) each weight is kept
-//! at both its places, and a sum is one loop.
+//! Where few tokens have many coordinates, the loops over rows and columns are short and many: there each weight is kept at both its
+//! places, [in panels](super::panels).
 #![allow(clippy::needless_range_loop, reason = "index loops over registers, unrolled whole")]
 #![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
 
 use std::marker::PhantomData;
 
-use super::apart::{set_apart, stride};
+use super::apart::{TILE, WHOLE, for_each_tile, set_apart};
 use super::exponentials::{TOGETHER, exponentials, in_range};
 use super::gram::{ROWS, pair_index, row_start};
-use super::symmetric::rows_together;
-use super::{Scratch, Weighting};
+use super::{Scratch, Weighting, panels};
 use crate::geometry::landing::{ABREAST, Landed};
 use crate::integrators::Landing;
 use crate::simd::{Kernel, Lanes, Pack, groups};
-
-/// Coordinates taken together: ROWS × TILE sums, as many as 16 registers hold beside their operands.
-const TILE: usize = 3;
 
 /// Whether n tokens of d coordinates are few: their weights, read once for every [`TILE`] coordinates, stay in the caches.
 pub(super) fn are_few(n: usize, d: usize) -> bool {
@@ -36,18 +32,7 @@ pub(super) fn are_kept_twice(n: usize, d: usize) -> bool {
 
 /// Registers that the weights of n tokens take.
 pub(super) fn weights(n: usize, twice: bool) -> usize {
-    if twice { n.next_multiple_of(ROWS) * n } else { n * (n - 1) / 2 }
-}
-
-/// Where the weight of each pair i < j goes if it is kept twice: as row i's of token j, and as row j's of token i.
-pub(super) fn places(n: usize) -> Vec<[u32; 2]> {
-    let pairs = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j)));
-    pairs.map(|(i, j)| [place(n, i, j) as u32, place(n, j, i) as u32]).collect()
-}
-
-/// Row i's weight of token j: `[block of rows][token][row in the block]`.
-fn place(n: usize, i: usize, j: usize) -> usize {
-    (i / ROWS * n + j) * ROWS + i % ROWS
+    if twice { panels::room(n) } else { n * (n - 1) / 2 }
 }
 
 /// Tokens that take their step as soon as their rows of A are there.
@@ -63,13 +48,11 @@ pub(crate) struct Onto<'a> {
 const _: () = assert!(ROWS == ABREAST);
 
 /// One head. All slices are of packs.
-pub(crate) struct Few<'a, W, const TWICE: bool> {
+pub(crate) struct Few<'a, W> {
     /// n(n−1)/2 inner products.
     pub products: &'a [Pack],
     /// The longest token's square, if it is known.
     pub longest: Option<&'a Pack>,
-    /// What [`places`] says, if weights are kept twice.
-    pub places: &'a [[u32; 2]],
     /// V x_j (or x_j, if V = c·I), n × d.
     pub values: &'a [Pack],
     /// The same as [`Gram`](super::gram::Gram) leaves them, if it is at hand.
@@ -93,45 +76,14 @@ pub(crate) struct Few<'a, W, const TWICE: bool> {
     pub weighting: PhantomData<W>,
 }
 
-/// Runs `$body` for every tile of d coordinates: `$k` is its first coordinate, `C` its width. The first one has a register to spare
-/// for Z, and tiles of one coordinate, whose few sums do not hide their latency, are avoided.
-macro_rules! for_each_tile {
-    ($d:expr, |$k:ident, $width:ident| $body:expr) => {{
-        let d = $d;
-        let narrow = match d {
-            1 => 0,
-            3 => 0,
-            _ => [3, 2, 1][d % TILE],
-        };
-        let mut $k = 0;
-        while $k < 2 * narrow {
-            const $width: usize = 2;
-            $body;
-            $k += 2;
-        }
-        while $k + TILE <= d {
-            const $width: usize = TILE;
-            $body;
-            $k += TILE;
-        }
-        if $k < d {
-            const $width: usize = 1;
-            $body;
-        }
-    }};
-}
-
-impl<W: Weighting, const TWICE: bool> Kernel for Few<'_, W, TWICE> {
+impl<W: Weighting> Kernel for Few<'_, W> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes<Scalar = f64>>(mut self) {
-        if self.apart.is_none() {
-            set_apart::<L>(self.values, self.n, self.d, self.lanes, &mut self.scratch.apart);
-        }
+        self.set_apart::<L>();
         for group in groups::<L>(self.lanes) {
-            let longest = self.longest.map(|longest| L::load(longest, group));
-            if in_range(longest, L::load(self.kappa, group), -L::load(self.shift, group)) {
+            if self.in_range::<L>(group) {
                 self.weigh::<L, true>(group);
             } else {
                 self.weigh::<L, false>(group);
@@ -145,14 +97,29 @@ impl<W: Weighting, const TWICE: bool> Kernel for Few<'_, W, TWICE> {
     }
 }
 
-impl<W: Weighting, const TWICE: bool> Few<'_, W, TWICE> {
+impl<W: Weighting> Few<'_, W> {
+    /// Sees to it that the values stand apart.
+    #[inline(always)]
+    pub(super) fn set_apart<L: Lanes<Scalar = f64>>(&mut self) {
+        if self.apart.is_none() {
+            set_apart::<L>(self.values, self.n, self.d, self.lanes, &mut self.scratch.apart);
+        }
+    }
+
+    /// Whether [no exponential](in_range) is out of range.
+    #[inline(always)]
+    pub(super) fn in_range<L: Lanes<Scalar = f64>>(&self, group: usize) -> bool {
+        let longest = self.longest.map(|longest| L::load(longest, group));
+        in_range(longest, L::load(self.kappa, group), -L::load(self.shift, group))
+    }
+
     /// The weights of all pairs.
     #[inline(always)]
     fn weigh<L: Lanes<Scalar = f64>, const IN_RANGE: bool>(&mut self, group: usize) {
         let n = self.n;
         let kappa = L::load(self.kappa, group);
         let minus_shift = -L::load(self.shift, group);
-        let weights = &mut L::registers_mut(&mut self.scratch.weights)[..weights(n, TWICE)];
+        let weights = &mut L::registers_mut(&mut self.scratch.weights)[..weights(n, false)];
         let (products, products_left) = self.products.as_chunks::<TOGETHER>();
         macro_rules! of {
             ($products:expr, $count:expr) => {{
@@ -163,32 +130,12 @@ impl<W: Weighting, const TWICE: bool> Few<'_, W, TWICE> {
                 exponentials::<L, { $count }, IN_RANGE>(kappa, cosines, minus_shift)
             }};
         }
-        if TWICE {
-            let [own] = exponentials::<L, 1, IN_RANGE>(kappa, [L::splat(1.0)], minus_shift);
-            for i in 0..n {
-                weights[place(n, i, i)] = own;
-            }
-            let (places, places_left) = self.places.as_chunks::<TOGETHER>();
-            for (products, places) in products.iter().zip(places) {
-                let values = of!(products, TOGETHER);
-                for pair in 0..TOGETHER {
-                    weights[places[pair][0] as usize] = values[pair];
-                    weights[places[pair][1] as usize] = values[pair];
-                }
-            }
-            for (product, [first, second]) in products_left.iter().zip(places_left) {
-                let [value] = of!([product], 1);
-                weights[*first as usize] = value;
-                weights[*second as usize] = value;
-            }
-        } else {
-            let (weights, weights_left) = weights.as_chunks_mut::<TOGETHER>();
-            for (products, weights) in products.iter().zip(weights) {
-                *weights = of!(products, TOGETHER);
-            }
-            for (product, weight) in products_left.iter().zip(weights_left) {
-                [*weight] = of!([product], 1);
-            }
+        let (weights, weights_left) = weights.as_chunks_mut::<TOGETHER>();
+        for (products, weights) in products.iter().zip(weights) {
+            *weights = of!(products, TOGETHER);
+        }
+        for (product, weight) in products_left.iter().zip(weights_left) {
+            [*weight] = of!([product], 1);
         }
     }
 
@@ -203,69 +150,71 @@ impl<W: Weighting, const TWICE: bool> Few<'_, W, TWICE> {
             -L::load(self.shift, group),
         );
         let Scratch { weights, sums, apart, moments, .. } = &mut *self.scratch;
-        let weights = &L::registers(weights)[..self::weights(n, TWICE)];
+        let weights = &L::registers(weights)[..self::weights(n, false)];
         let coefficients = &mut L::registers_mut(sums)[..n];
-        let stride = stride(d);
-        let values = &L::registers(self.apart.unwrap_or(apart))[group * n * stride..][..n * stride];
-        let out = if ONTO { &mut [] } else { &mut self.out[..n * d] };
+        let values = &L::registers(self.apart.unwrap_or(apart))[group * n * d..][..n * d];
+        let squares = &mut L::registers_mut(moments)[..n];
+        let mut nowhere = Landing::NONE;
+        let (step, to, landing) = match &mut self.onto {
+            Some(Onto { apart, step, landing }) if ONTO => {
+                let to = &mut L::registers_mut(apart)[group * n * d..][..n * d];
+                (L::load(step, group), to, &mut **landing)
+            }
+            _ => (own, &mut [][..], &mut nowhere),
+        };
         if !W::SUMS {
             coefficients.fill(factor / L::splat(n as f64));
         }
-        // Rows whose weights stay in the nearest cache while the coordinates go by in tiles.
-        let together = if TWICE { if ONTO { ROWS } else { rows_together(n) } } else { n };
-        for start in (0..n).step_by(together) {
-            let end = n.min(start + together);
-            let blocks = if ONTO { (end - start).div_ceil(ABREAST) } else { 0 };
-            let rates = &mut L::registers_mut(moments).as_chunks_mut::<ABREAST>().0[..blocks * d];
-            for_each_tile!(d, |k, C| {
-                let mut first = start;
-                while first < end {
-                    let place = Place { n, d, k, first, own, add, group, factor };
-                    let coefficients = &mut coefficients[first..];
-                    let out = if ONTO { &mut [] } else { &mut out[first * d..] };
-                    macro_rules! sum {
-                        ($rows:expr, $z:literal) => {{
-                            let out =
-                                &mut Out::<L> { packs: &mut *out, rates: &mut *rates, row: first - start };
-                            sum::<L, { $rows }, C, $z, TWICE, ONTO>(weights, values, coefficients, out, place)
-                        }};
-                    }
-                    let left = end - first;
-                    first += if W::SUMS && k == 0 {
-                        // With Z in registers too, three coordinates leave room for three rows.
-                        match left {
-                            ROWS.. if TWICE || C < TILE => sum!(ROWS, true),
-                            3.. if !TWICE => sum!(3, true),
-                            2 if !TWICE => sum!(2, true),
-                            _ => sum!(1, true),
-                        }
-                    } else if left >= ROWS {
-                        sum!(ROWS, false)
-                    } else {
-                        sum!(1, false)
-                    };
+        for_each_tile!(d, |k, C| {
+            // The tile's first strip, and where it is there.
+            let (width, start, offset) = if d <= WHOLE { (d, 0, k) } else { (C, k * n, 0) };
+            let strip = &values[start..][..n * width];
+            let mut first = 0;
+            while first < n {
+                let place = Place { n, d, k, first, width, offset, own, add, group, factor, step };
+                let coefficients = &mut coefficients[first..];
+                macro_rules! sum {
+                    ($rows:expr, $z:literal) => {{
+                        let to =
+                            if ONTO { &mut to[start + first * width..][..$rows * width] } else { &mut [] };
+                        let squares = &mut squares[first..];
+                        let packs = if ONTO { &mut [] } else { &mut self.out[first * d..n * d] };
+                        let out = &mut Out { packs, to, squares };
+                        sum::<L, { $rows }, C, $z, ONTO>(weights, strip, coefficients, out, place)
+                    }};
                 }
-            });
-            if let (true, Some(Onto { apart, step, landing })) = (ONTO, &mut self.onto) {
-                let to =
-                    &mut L::registers_mut(apart)[(group * n + start) * stride..][..(end - start) * stride];
-                // Not kept in registers while sums fill them.
-                let mut landed = Landed::after(**landing, L::load(step, group), d, group);
-                landed.land_across(&values[start * stride..], stride, rates, to);
-                landed.report(landing);
+                let left = n - first;
+                first += if W::SUMS && k == 0 {
+                    // With Z in registers too, three coordinates leave room for three rows.
+                    match left {
+                        ROWS.. if C < TILE => sum!(ROWS, true),
+                        3.. => sum!(3, true),
+                        2 => sum!(2, true),
+                        _ => sum!(1, true),
+                    }
+                } else if left >= ROWS {
+                    sum!(ROWS, false)
+                } else {
+                    sum!(1, false)
+                };
             }
+        });
+        if ONTO {
+            let mut landed = Landed::after(*landing, step, d, group);
+            for (few, squares) in squares.chunks(ABREAST).enumerate() {
+                landed.land_across(values, to, n, few * ABREAST, squares);
+            }
+            landed.report(landing);
         }
     }
 }
 
-/// Where rows of A go: to one of them.
+/// Where rows of A go: to one of them. All begin with a block's first row.
 struct Out<'a, L> {
-    /// From a block's first one on.
     packs: &'a mut [Pack],
-    /// As [`Landed::land_across`] wants them.
-    rates: &'a mut [[L; ABREAST]],
-    /// The block's first row there.
-    row: usize,
+    /// Where steps along them land, a strip; and their squares.
+    to: &'a mut [L],
+    squares: &'a mut [L],
 }
 
 /// What a block of sums needs to become part of A.
@@ -277,32 +226,29 @@ struct Place<L> {
     k: usize,
     /// The first row.
     first: usize,
+    /// How many coordinates of a token are in the strip, and which of them is the first.
+    width: usize,
+    offset: usize,
     /// What each token weighs for itself.
     own: L,
     add: bool,
     group: usize,
     factor: L,
+    /// h, for tokens that land at once.
+    step: L,
 }
 
-/// C coordinates of A of R rows. With `Z`, their coefficients c/Z as well, else these are known. Coefficients and `out` begin with
-/// the first row; it is registers if `ONTO`.
+/// C coordinates of A of R rows, values of a strip. With `Z`, their coefficients c/Z as well, else these are known. Coefficients and `out`
+/// begin with the first row.
 #[inline(always)]
-fn sum<
-    L: Lanes<Scalar = f64>,
-    const R: usize,
-    const C: usize,
-    const Z: bool,
-    const TWICE: bool,
-    const ONTO: bool,
->(
+fn sum<L: Lanes<Scalar = f64>, const R: usize, const C: usize, const Z: bool, const ONTO: bool>(
     weights: &[L],
-    values: &[L],
+    strip: &[L],
     coefficients: &mut [L],
     out: &mut Out<'_, L>,
-    Place { n, d, k, first, own, add, group, factor }: Place<L>,
+    Place { n, d, k, first, width, offset, own, add, group, factor, step }: Place<L>,
 ) -> usize {
     let coefficients = &mut coefficients[..R];
-    let stride = stride(d);
     let mut sums = [[L::splat(0.0); C]; R];
     let mut totals = [L::splat(0.0); R];
     macro_rules! take {
@@ -318,40 +264,32 @@ fn sum<
             }
         };
     }
-    if TWICE {
-        let panel = &weights[place(n, first, 0)..];
-        for (value, weights) in values.chunks_exact(stride).zip(panel.chunks(ROWS)) {
-            let (value, weights) = (&value[k..k + C], &weights[..R]);
-            take!(r, weights[r], value);
-        }
-    } else {
-        let (before, values) = values.split_at(first * stride);
-        let (inside, after) = values.split_at(R * stride);
-        // Rows above: the block's columns, one pair less to the next row each time.
-        let (mut pair, mut to_next) = (first.wrapping_sub(1), n.wrapping_sub(2));
-        for value in before.chunks_exact(stride) {
-            let (value, column) = (&value[k..k + C], &weights[pair..pair + R]);
-            take!(r, column[r], value);
-            pair += to_next;
-            to_next = to_next.wrapping_sub(1);
-        }
-        for s in 0..R {
-            let value = &inside[s * stride + k..][..C];
-            take!(
-                r,
-                if r == s { own } else { weights[pair_index(n, first + r.min(s), first + r.max(s))] },
-                value
-            );
-        }
-        let mut rows = [&weights[..0]; R];
-        let left = n - first - R;
-        for r in 0..R {
-            rows[r] = &weights[row_start(n, first + r) + R - 1 - r..][..left];
-        }
-        for (j, value) in after.chunks_exact(stride).take(left).enumerate() {
-            let value = &value[k..k + C];
-            take!(r, rows[r][j], value);
-        }
+    let (before, values) = strip.split_at(first * width);
+    let (inside, after) = values.split_at(R * width);
+    // Rows above: the block's columns, one pair less to the next row each time.
+    let (mut pair, mut to_next) = (first.wrapping_sub(1), n.wrapping_sub(2));
+    for value in before.chunks_exact(width) {
+        let (value, column) = (&value[offset..offset + C], &weights[pair..pair + R]);
+        take!(r, column[r], value);
+        pair += to_next;
+        to_next = to_next.wrapping_sub(1);
+    }
+    for s in 0..R {
+        let value = &inside[s * width + offset..][..C];
+        take!(
+            r,
+            if r == s { own } else { weights[pair_index(n, first + r.min(s), first + r.max(s))] },
+            value
+        );
+    }
+    let mut rows = [&weights[..0]; R];
+    let left = n - first - R;
+    for r in 0..R {
+        rows[r] = &weights[row_start(n, first + r) + R - 1 - r..][..left];
+    }
+    for (j, value) in after.chunks_exact(width).take(left).enumerate() {
+        let value = &value[offset..offset + C];
+        take!(r, rows[r][j], value);
     }
     for r in 0..R {
         if Z {
@@ -359,12 +297,15 @@ fn sum<
         }
         let coefficient = coefficients[r];
         if ONTO {
-            // A block is alone there, where weights are kept twice.
-            let row = if TWICE && R == ABREAST { r } else { out.row + r };
-            let rates = &mut out.rates[row / ABREAST * d + k..][..C];
+            let token = &inside[r * width + offset..][..C];
+            let to = &mut out.to[r * width + offset..][..C];
+            let mut square = if k == 0 { L::splat(0.0) } else { out.squares[r] };
             for c in 0..C {
-                rates[c][row % ABREAST] = coefficient * sums[r][c];
+                let ahead = step.mul_add(coefficient * sums[r][c], token[c]);
+                square = ahead.mul_add(ahead, square);
+                to[c] = ahead;
             }
+            out.squares[r] = square;
             continue;
         }
         let out = &mut out.packs[r * d + k..][..C];

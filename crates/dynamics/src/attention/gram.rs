@@ -2,7 +2,7 @@
 #![allow(clippy::needless_range_loop, reason = "index loops over registers, unrolled whole")]
 #![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
 
-use super::apart::{set_apart, stride};
+use super::apart::{WHOLE, for_each_tile, set_apart};
 use crate::simd::{Kernel, LANES, Lanes, Pack, groups};
 
 /// Position of the pair i < j in the packed Gram matrix of n tokens.
@@ -28,7 +28,7 @@ pub(super) const COLUMNS: usize = 3;
 /// Packs that [`Gram`] takes for n tokens of d coordinates: the products of the n(n−1)/2 pairs, behind them the tokens
 /// [apart](set_apart), and the [longest] token's square.
 pub(crate) fn room(n: usize, d: usize) -> usize {
-    n * (n - 1) / 2 + n * stride(d) + 1
+    n * (n - 1) / 2 + n * d + 1
 }
 
 /// Where [`Gram`] leaves tokens apart, and the longest one's square.
@@ -66,8 +66,7 @@ impl Kernel for Gram<'_> {
         if let Some(tokens) = tokens {
             set_apart::<L>(tokens, n, d, lanes, apart);
         }
-        let stride = stride(d);
-        let of_group = |group: usize| &L::registers(apart)[group * n * stride..][..n * stride];
+        let of_group = |group: usize| &L::registers(apart)[group * n * d..][..n * d];
         if tokens.is_some() {
             for group in groups::<L>(lanes) {
                 self::longest(of_group(group), n, d).store(longest, group);
@@ -98,7 +97,19 @@ impl Kernel for Gram<'_> {
                     }
                 };
             }
-            short!(1 2 3 4 5 6 7 8);
+            short!(1 2 3 4);
+            macro_rules! stripped {
+                ($($d:literal: $($width:literal)*;)*) => {
+                    match d {
+                        $($d => {
+                            rows_of_strips!(tokens, n, group, gram, $($width)*);
+                            continue;
+                        })*
+                        _ => {}
+                    }
+                };
+            }
+            stripped!(5: 2 3; 6: 2 2 2; 7: 2 2 3; 8: 2 3 3;);
             for first in (0..n).step_by(ROWS) {
                 let end = n.min(first + ROWS);
                 match end - first {
@@ -131,21 +142,38 @@ fn longest<L: Lanes<Scalar = f64>>(tokens: &[L], n: usize, d: usize) -> L {
     }
     // The maximum forgets a NaN, a sum does not.
     let (mut longest, mut poison) = (L::splat(0.0), L::splat(0.0));
-    for token in tokens.chunks_exact(stride(d)) {
-        // Four sums, that need not wait for each other.
-        let mut squares = [L::splat(0.0); 4];
-        let (fours, rest) = token[..d].as_chunks::<4>();
-        for four in fours {
-            for i in 0..4 {
-                squares[i] = four[i].mul_add(four[i], squares[i]);
+    macro_rules! some {
+        ($first:expr, $count:literal) => {{
+            // So many sums, that need not wait for each other.
+            let mut squares = [L::splat(0.0); $count];
+            macro_rules! strip {
+                ($k:expr, $width:expr) => {{
+                    let strip = &tokens[$k * n + $first * $width..][..$count * $width];
+                    for c in 0..$width {
+                        for i in 0..$count {
+                            let coordinate = strip[i * $width + c];
+                            squares[i] = coordinate.mul_add(coordinate, squares[i]);
+                        }
+                    }
+                }};
             }
-        }
-        for (square, coordinate) in squares.iter_mut().zip(rest) {
-            *square = coordinate.mul_add(*coordinate, *square);
-        }
-        let square = (squares[0] + squares[1]) + (squares[2] + squares[3]);
-        longest = longest.max(square);
-        poison = square.mul_add(L::splat(0.0), poison);
+            if d <= WHOLE {
+                strip!(0, d);
+            } else {
+                for_each_tile!(d, |k, C| strip!(k, C));
+            }
+            for square in squares {
+                longest = longest.max(square);
+                poison = square.mul_add(L::splat(0.0), poison);
+            }
+        }};
+    }
+    let whole = n - n % ROWS;
+    for first in (0..whole).step_by(ROWS) {
+        some!(first, 4);
+    }
+    for i in whole..n {
+        some!(i, 1);
     }
     longest + poison
 }
@@ -162,14 +190,14 @@ fn rows<L: Lanes<Scalar = f64>, const D: usize, const G: usize>(
         let mut own = [[L::splat(0.0); D]; G];
         let mut others = tokens;
         for g in 0..G {
-            own[g].copy_from_slice(&tokens[g][i * stride(D)..][..D]);
-            others[g] = &tokens[g][(i + 1) * stride(D)..n * stride(D)];
+            own[g].copy_from_slice(&tokens[g][i * D..][..D]);
+            others[g] = &tokens[g][(i + 1) * D..n * D];
         }
         let (products, rest) = gram.split_at_mut(n - 1 - i);
         gram = rest;
         for (j, product) in products.iter_mut().enumerate() {
             for g in 0..G {
-                let other = &others[g][j * stride(D)..][..D];
+                let other = &others[g][j * D..][..D];
                 let mut sum = L::splat(0.0);
                 for k in 0..D {
                     sum = own[g][k].mul_add(other[k], sum);
@@ -178,6 +206,56 @@ fn rows<L: Lanes<Scalar = f64>, const D: usize, const G: usize>(
             }
         }
     }
+}
+
+/// The same of tokens that stand in a few strips of these widths.
+macro_rules! rows_of_strips {
+    ($tokens:expr, $n:expr, $group:expr, $gram:expr, $first:literal $($more:literal)*) => {{
+        let (n, mut gram) = ($n, &mut *$gram);
+        // Strip by strip, the tokens after row i.
+        let (first, more) = $tokens.split_at(n * $first);
+        let first = first.as_chunks::<$first>().0;
+        rows_of_strips!(@split more, n, rest, $($more)*);
+        for i in 0..n {
+            let (products, after) = gram.split_at_mut(n - 1 - i);
+            gram = after;
+            let own = first[i];
+            rows_of_strips!(@each rest, i, own, first, products, $group, $($more)*);
+        }
+    }};
+    (@split $more:ident, $n:ident, $rest:ident, $second:literal) => {
+        let $rest = ($more.as_chunks::<$second>().0,);
+    };
+    (@split $more:ident, $n:ident, $rest:ident, $second:literal $third:literal) => {
+        let (second, third) = $more.split_at($n * $second);
+        let $rest = (second.as_chunks::<$second>().0, third.as_chunks::<$third>().0);
+    };
+    (@each $rest:ident, $i:ident, $own:ident, $first:ident, $products:ident, $group:expr, $second:literal) => {
+        let own_second = $rest.0[$i];
+        let others = $first[$i + 1..].iter().zip(&$rest.0[$i + 1..]);
+        for (product, (first, second)) in $products.iter_mut().zip(others) {
+            let sum = along(&$own, first, L::splat(0.0));
+            along(&own_second, second, sum).store(product, $group);
+        }
+    };
+    (@each $rest:ident, $i:ident, $own:ident, $first:ident, $products:ident, $group:expr, $second:literal $third:literal) => {
+        let (own_second, own_third) = ($rest.0[$i], $rest.1[$i]);
+        let others = $first[$i + 1..].iter().zip(&$rest.0[$i + 1..]).zip(&$rest.1[$i + 1..]);
+        for (product, ((first, second), third)) in $products.iter_mut().zip(others) {
+            let sum = along(&own_second, second, along(&$own, first, L::splat(0.0)));
+            along(&own_third, third, sum).store(product, $group);
+        }
+    };
+}
+use rows_of_strips;
+
+/// `sum + ⟨left, right⟩`, coordinate by coordinate.
+#[inline(always)]
+fn along<L: Lanes<Scalar = f64>, const W: usize>(left: &[L; W], right: &[L; W], mut sum: L) -> L {
+    for k in 0..W {
+        sum = left[k].mul_add(right[k], sum);
+    }
+    sum
 }
 
 /// The products of rows `first .. first + ROWS` with tokens `j .. j + C`.
@@ -191,10 +269,23 @@ fn block<L: Lanes<Scalar = f64>, const C: usize>(
     group: usize,
     gram: &mut [Pack],
 ) {
-    let result = inner::<L, ROWS, C>(&tokens[first * stride(d)..], &tokens[j * stride(d)..], d);
-    for (row, result) in result.iter().enumerate() {
+    // Each sum runs over the coordinates in order, by fused multiply-adds from zero.
+    let mut sums = [[L::splat(0.0); C]; ROWS];
+    for_each_tile!(d, |k, W| {
+        let strip = &tokens[k * n..][..n * W];
+        let rows = &strip[first * W..][..ROWS * W];
+        let columns = &strip[j * W..][..C * W];
+        for k in 0..W {
+            for r in 0..ROWS {
+                for c in 0..C {
+                    sums[r][c] = rows[r * W + k].mul_add(columns[c * W + k], sums[r][c]);
+                }
+            }
+        }
+    });
+    for (row, sums) in sums.iter().enumerate() {
         let start = pair_index(n, first + row, j);
-        for (product, pack) in result.iter().zip(&mut gram[start..start + C]) {
+        for (product, pack) in sums.iter().zip(&mut gram[start..start + C]) {
             product.store(pack, group);
         }
     }
@@ -210,22 +301,17 @@ fn triangle<L: Lanes<Scalar = f64>, const R: usize>(
     group: usize,
     gram: &mut [Pack],
 ) {
-    let mut rows = [&tokens[first * stride(d)..][..d]; R];
-    for r in 1..R {
-        rows[r] = &tokens[(first + r) * stride(d)..][..d];
-    }
     let mut sums = [[L::splat(0.0); R]; R];
-    for k in 0..d {
-        let mut loaded = [L::splat(0.0); R];
-        for r in 0..R {
-            loaded[r] = rows[r][k];
-        }
-        for r in 0..R {
-            for c in r + 1..R {
-                sums[r][c] = loaded[r].mul_add(loaded[c], sums[r][c]);
+    for_each_tile!(d, |k, W| {
+        let rows = &tokens[k * n + first * W..][..R * W];
+        for k in 0..W {
+            for r in 0..R {
+                for c in r + 1..R {
+                    sums[r][c] = rows[r * W + k].mul_add(rows[c * W + k], sums[r][c]);
+                }
             }
         }
-    }
+    });
     for r in 0..R {
         for c in r + 1..R {
             sums[r][c].store(&mut gram[pair_index(n, first + r, first + c)], group);
@@ -233,36 +319,7 @@ fn triangle<L: Lanes<Scalar = f64>, const R: usize>(
     }
 }
 
-/// ⟨left_r, right_c⟩ for the first `R` vectors of `left` and the first `C` of `right`, all of `d` coordinates.
-/// Each sum runs over the coordinates in order, by fused multiply-adds from zero.
-#[inline(always)]
-fn inner<L: Lanes<Scalar = f64>, const R: usize, const C: usize>(
-    left: &[L],
-    right: &[L],
-    d: usize,
-) -> [[L; C]; R] {
-    // Slices of one known length: no index below is checked.
-    let mut rows = [&left[..d]; R];
-    for r in 1..R {
-        rows[r] = &left[r * stride(d)..][..d];
-    }
-    let mut columns = [&right[..d]; C];
-    for c in 1..C {
-        columns[c] = &right[c * stride(d)..][..d];
-    }
-    let mut sums = [[L::splat(0.0); C]; R];
-    for k in 0..d {
-        for r in 0..R {
-            let row = rows[r][k];
-            for c in 0..C {
-                sums[r][c] = row.mul_add(columns[c][k], sums[r][c]);
-            }
-        }
-    }
-    sums
-}
-
-/// [`inner`] of packs.
+/// ⟨left_r, right_c⟩ for the first `R` vectors of `left` and the first `C` of `right`, all of `d` coordinates, packs.
 #[inline(always)]
 pub(crate) fn products<L: Lanes<Scalar = f64>, const R: usize, const C: usize>(
     left: &[Pack],

@@ -12,7 +12,7 @@
 //! [`feed_forward`] is applied to the sum of the heads, and [`schedule`] says which layer's matrices are at hand.
 #![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
 
-mod apart;
+pub(crate) mod apart;
 mod dual_newton;
 mod exponentials;
 mod feed_forward;
@@ -25,6 +25,7 @@ mod hardmax;
 mod heads;
 mod maps;
 mod pairs;
+mod panels;
 mod rows;
 mod schedule;
 mod sinkhorn;
@@ -124,8 +125,8 @@ pub(crate) struct Attention {
     are_few: bool,
     /// Whether they [turn](Self::turn) at once.
     turns: bool,
-    /// Where [`few::Few`] keeps them, if it does so twice.
-    places: Vec<[u32; 2]>,
+    /// Whether [`few::Few`] keeps their weights twice.
+    twice: bool,
     /// None for the plain kernels.
     furnished: Option<Furnished>,
     evaluation: Evaluation,
@@ -211,16 +212,12 @@ impl Attention {
                 sums: vec![Pack::ZERO; n],
                 moments: vec![Pack::ZERO; n.next_multiple_of(gram::ROWS) * d],
                 tiles: if keeps_pairs { vec![Pack::ZERO; n * d] } else { Vec::new() },
-                apart: if are_few || abreast.is_some() {
-                    vec![Pack::ZERO; n * apart::stride(d)]
-                } else {
-                    Vec::new()
-                },
+                apart: if are_few || abreast.is_some() { vec![Pack::ZERO; n * d] } else { Vec::new() },
             },
             are_few,
             // Lanes of both kinds go the long way, and many tokens, whose pairs nobody is to keep.
             turns: sees_all && pairs && few::are_few(n, d) && (all_abreast || abreast.is_none()),
-            places: if twice { few::places(n) } else { Vec::new() },
+            twice,
             furnished: (!is_plain(model)).then(|| Furnished::new(model)),
             evaluation,
             crew: Crew::default(),
@@ -264,7 +261,7 @@ impl Attention {
             match &head.score {
                 Score::Symmetric => {
                     let shift = if W::SUMS { kappa } else { &self.shift };
-                    let (few, places) = (self.are_few, &self.places[..]);
+                    let (few, twice) = (self.are_few, self.twice);
                     Pairs {
                         products,
                         longest,
@@ -276,7 +273,7 @@ impl Attention {
                         causal,
                         self_term,
                         few,
-                        places,
+                        twice,
                         kappa,
                         shift,
                         factor,

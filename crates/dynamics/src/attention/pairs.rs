@@ -4,6 +4,7 @@
 use std::marker::PhantomData;
 
 use super::few::{Few, Onto};
+use super::panels::InPanels;
 use super::symmetric::Symmetric;
 use super::{Scratch, Weighting};
 use crate::simd::{Isa, Pack, dispatch};
@@ -21,65 +22,62 @@ pub(super) struct Pairs<'a> {
     pub self_term: bool,
     /// Whether the weights of all pairs may be kept.
     pub few: bool,
-    /// Not empty if they are to be kept twice.
-    pub places: &'a [[u32; 2]],
+    /// Whether they are to be kept twice.
+    pub twice: bool,
     pub kappa: &'a Pack,
     pub shift: &'a Pack,
     pub factor: &'a Pack,
     pub add: bool,
 }
 
-impl Pairs<'_> {
+impl<'p> Pairs<'p> {
     /// Writes the head's attention vectors to `out`, or adds them to it.
     pub fn attend<W: Weighting>(self, scratch: &mut Scratch, out: &mut [Pack], isa: Isa) {
-        match (self.causal, self.self_term && self.few, self.places.is_empty()) {
+        match (self.causal, self.self_term && self.few, self.twice) {
             (true, _, _) => self.symmetric::<W, true>(scratch, out, isa),
             (false, false, _) => self.symmetric::<W, false>(scratch, out, isa),
-            (false, true, true) => self.few::<W, false>(scratch, out, None, isa),
-            (false, true, false) => self.few::<W, true>(scratch, out, None, isa),
+            (false, true, false) => dispatch(self.few::<W>(scratch, out, None), isa),
+            (false, true, true) => dispatch(InPanels(self.few::<W>(scratch, out, None)), isa),
         }
     }
 
     /// Takes the step along the attention vectors at once: few tokens that stand apart, without a mask.
     pub fn turn<W: Weighting>(self, scratch: &mut Scratch, onto: Onto<'_>, isa: Isa) {
-        if self.places.is_empty() {
-            self.few::<W, false>(scratch, &mut [], Some(onto), isa);
+        if self.twice {
+            dispatch(InPanels(self.few::<W>(scratch, &mut [], Some(onto))), isa);
         } else {
-            self.few::<W, true>(scratch, &mut [], Some(onto), isa);
+            dispatch(self.few::<W>(scratch, &mut [], Some(onto)), isa);
         }
     }
 
-    fn few<W: Weighting, const TWICE: bool>(
+    fn few<'a, W: Weighting>(
         self,
-        scratch: &mut Scratch,
-        out: &mut [Pack],
-        onto: Option<Onto<'_>>,
-        isa: Isa,
-    ) {
-        let Self { products, longest, values, apart, n, d, lanes, places, kappa, shift, factor, add, .. } =
-            self;
+        scratch: &'a mut Scratch,
+        out: &'a mut [Pack],
+        onto: Option<Onto<'a>>,
+    ) -> Few<'a, W>
+    where
+        'p: 'a,
+    {
+        let Self { products, longest, values, apart, n, d, lanes, kappa, shift, factor, add, .. } = self;
         let weighting = PhantomData::<W>;
-        dispatch(
-            Few::<W, TWICE> {
-                products,
-                longest,
-                places,
-                values,
-                apart,
-                n,
-                d,
-                lanes,
-                kappa,
-                shift,
-                factor,
-                add,
-                scratch,
-                out,
-                onto,
-                weighting,
-            },
-            isa,
-        );
+        Few {
+            products,
+            longest,
+            values,
+            apart,
+            n,
+            d,
+            lanes,
+            kappa,
+            shift,
+            factor,
+            add,
+            scratch,
+            out,
+            onto,
+            weighting,
+        }
     }
 
     fn symmetric<W: Weighting, const CAUSAL: bool>(self, scratch: &mut Scratch, out: &mut [Pack], isa: Isa) {

@@ -66,7 +66,7 @@ impl Attention {
                 causal: false,
                 self_term: true,
                 few: true,
-                places: &self.places,
+                twice: self.twice,
                 kappa,
                 shift: if W::SUMS { kappa } else { &self.shift },
                 factor,

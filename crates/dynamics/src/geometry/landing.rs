@@ -5,6 +5,7 @@
 #![allow(clippy::needless_range_loop, reason = "index loops over registers, unrolled whole")]
 #![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
 
+use crate::attention::apart::{WHOLE, for_each_tile, place};
 use crate::integrators::Landing;
 use crate::simd::{Kernel, LANES, Lanes, Pack, groups};
 
@@ -62,8 +63,8 @@ impl Kernel for Land<'_> {
 trait Lander<L> {
     /// A coordinate of where it is. Not to be asked for once it is [put](Self::put).
     fn place(&self, k: usize) -> L;
-    /// Of its velocity.
-    fn rate(&self, k: usize) -> L;
+    /// Of x + hv. Not to be asked for then either.
+    fn ahead(&self, k: usize) -> L;
     /// Of where it lands.
     fn put(&mut self, k: usize, coordinate: L);
     /// What was put.
@@ -71,20 +72,21 @@ trait Lander<L> {
 }
 
 /// Where it stands.
-struct InPlace<'a> {
+struct InPlace<'a, L> {
     token: &'a mut [Pack],
     velocity: &'a [Pack],
+    step: L,
     group: usize,
 }
 
-impl<L: Lanes<Scalar = f64>> Lander<L> for InPlace<'_> {
+impl<L: Lanes<Scalar = f64>> Lander<L> for InPlace<'_, L> {
     #[inline(always)]
     fn place(&self, k: usize) -> L {
         L::load(&self.token[k], self.group)
     }
     #[inline(always)]
-    fn rate(&self, k: usize) -> L {
-        L::load(&self.velocity[k], self.group)
+    fn ahead(&self, k: usize) -> L {
+        self.step.mul_add(L::load(&self.velocity[k], self.group), self.place(k))
     }
     #[inline(always)]
     fn put(&mut self, k: usize, coordinate: L) {
@@ -96,31 +98,42 @@ impl<L: Lanes<Scalar = f64>> Lander<L> for InPlace<'_> {
     }
 }
 
-/// Elsewhere, all of it in registers side by side; `row` of the velocities of a few tokens is its own.
+/// Elsewhere, [apart](crate::attention::apart): x + hv stands there already.
 struct Across<'a, L> {
-    token: &'a [L],
-    velocities: &'a [[L; ABREAST]],
-    row: usize,
+    tokens: &'a [L],
     to: &'a mut [L],
+    n: usize,
+    d: usize,
+    i: usize,
 }
 
 impl<L: Lanes<Scalar = f64>> Lander<L> for Across<'_, L> {
     #[inline(always)]
     fn place(&self, k: usize) -> L {
-        self.token[k]
+        self.tokens[place(self.n, self.d, self.i, k)]
     }
     #[inline(always)]
-    fn rate(&self, k: usize) -> L {
-        self.velocities[k][self.row]
+    fn ahead(&self, k: usize) -> L {
+        self.to[place(self.n, self.d, self.i, k)]
     }
     #[inline(always)]
     fn put(&mut self, k: usize, coordinate: L) {
-        self.to[k] = coordinate;
+        self.to[place(self.n, self.d, self.i, k)] = coordinate;
     }
     #[inline(always)]
     fn landed(&self, k: usize) -> L {
-        self.to[k]
+        self.ahead(k)
     }
+}
+
+/// Whether no length, whose square this is, is far from 1.
+#[inline(always)]
+fn are_near<L: Lanes<Scalar = f64>, const N: usize>(squares: [L; N]) -> bool {
+    let mut near = u8::MAX;
+    for square in squares {
+        near &= L::bits(L::at_least(square, L::splat(SMALL))) & L::bits(L::at_least(L::splat(LARGE), square));
+    }
+    near == u8::MAX >> (LANES - L::WIDTH)
 }
 
 /// The landing of the tokens of a group of lanes, and what has become of them.
@@ -158,84 +171,93 @@ impl<L: Lanes<Scalar = f64>> Landed<L> {
         landing.finite &= !((!self.finite & used) << (self.group * L::WIDTH));
     }
 
-    /// Tokens that stand `stride` apart land as far apart. Their velocities: `[few tokens][coordinate][token]`.
+    /// As many of the n tokens as there are `squares` land, from `first` on, all of them [apart](crate::attention::apart): x + hv stands
+    /// in `to`, and `squares` has its squares, coordinate by coordinate, by fused multiply-adds from zero.
     #[inline(always)]
-    pub(crate) fn land_across(
-        &mut self,
-        tokens: &[L],
-        stride: usize,
-        velocities: &[[L; ABREAST]],
-        to: &mut [L],
-    ) {
-        let tokens = tokens.chunks(ABREAST * stride);
-        for ((tokens, velocities), to) in
-            tokens.zip(velocities.chunks_exact(self.d)).zip(to.chunks_mut(ABREAST * stride))
-        {
-            if to.len() == ABREAST * stride {
-                self.across::<ABREAST>(tokens, stride, velocities, 0, to);
-            } else {
-                let rows = tokens.chunks_exact(stride).zip(to.chunks_exact_mut(stride));
-                for (row, (token, to)) in rows.enumerate() {
-                    self.across::<1>(token, stride, velocities, row, to);
-                }
-            }
+    pub(crate) fn land_across(&mut self, tokens: &[L], to: &mut [L], n: usize, first: usize, squares: &[L]) {
+        let (whole, rest) = squares.as_chunks::<ABREAST>();
+        for (index, squares) in whole.iter().enumerate() {
+            self.across(tokens, to, n, first + index * ABREAST, *squares);
+        }
+        for (index, square) in rest.iter().enumerate() {
+            self.across(tokens, to, n, first + squares.len() - rest.len() + index, [*square]);
         }
     }
 
-    /// `N` of them, whose velocities begin with those of `row`.
+    /// `N` of them.
     #[inline(always)]
     fn across<const N: usize>(
         &mut self,
         tokens: &[L],
-        stride: usize,
-        velocities: &[[L; ABREAST]],
-        row: usize,
         to: &mut [L],
+        n: usize,
+        first: usize,
+        squares: [L; N],
     ) {
-        let Self { step, d, .. } = *self;
-        let velocities = &velocities[..d];
-        let mut places = [&tokens[..d]; N];
-        for i in 1..N {
-            places[i] = &tokens[i * stride..][..d];
-        }
-        let mut squares = [L::splat(0.0); N];
-        for k in 0..d {
-            for i in 0..N {
-                let y = step.mul_add(velocities[k][row + i], places[i][k]);
-                squares[i] = y.mul_add(y, squares[i]);
-            }
-        }
-        if self.may_hurry(squares) {
-            let mut inverses = squares;
-            for inverse in &mut inverses {
-                *inverse = L::splat(1.0) / inverse.sqrt();
-            }
-            let mut rows = to.chunks_exact_mut(stride);
-            let to: [&mut [L]; N] = std::array::from_fn(|_| &mut rows.next().unwrap_or_default()[..d]);
-            for k in 0..d {
-                for i in 0..N {
-                    to[i][k] = step.mul_add(velocities[k][row + i], places[i][k]) * inverses[i];
-                }
+        if !are_near(squares) {
+            for (row, square) in squares.into_iter().enumerate() {
+                self.settle(Across { tokens, to, n, d: self.d, i: first + row }, square);
             }
             return;
         }
-        for i in 0..N {
-            let to = &mut to[i * stride..][..d];
-            self.settle(Across { token: places[i], velocities, row: row + i, to }, squares[i]);
+        let mut inverses = squares;
+        for inverse in &mut inverses {
+            *inverse = L::splat(1.0) / inverse.sqrt();
         }
+        if self.have_moved() {
+            self.normalize::<N, false>(tokens, to, n, first, inverses);
+        } else {
+            self.normalize::<N, true>(tokens, to, n, first, inverses);
+        }
+    }
+
+    /// Divides `N` tokens by their lengths; `WATCH`: and looks whether they have moved.
+    #[inline(always)]
+    fn normalize<const N: usize, const WATCH: bool>(
+        &mut self,
+        tokens: &[L],
+        to: &mut [L],
+        n: usize,
+        first: usize,
+        inverses: [L; N],
+    ) {
+        macro_rules! strip {
+            ($k:expr, $width:expr) => {{
+                let at = $k * n + first * $width;
+                let (tokens, to) = (&tokens[at..][..N * $width], &mut to[at..][..N * $width]);
+                for i in 0..N {
+                    for c in 0..$width {
+                        let new = to[i * $width + c] * inverses[i];
+                        if WATCH {
+                            let same = L::same_bits(new, tokens[i * $width + c]);
+                            self.still = L::select(same, self.still, L::splat(0.0));
+                        }
+                        to[i * $width + c] = new;
+                    }
+                }
+            }};
+        }
+        let d = self.d;
+        match d {
+            1 => strip!(0, 1),
+            2 => strip!(0, 2),
+            3 => strip!(0, 3),
+            WHOLE => strip!(0, WHOLE),
+            _ => for_each_tile!(d, |k, C| strip!(k, C)),
+        }
+    }
+
+    /// Whether each lane has moved before.
+    #[inline(always)]
+    fn have_moved(&self) -> bool {
+        L::bits(L::less(self.still, L::splat(0.5))) == u8::MAX >> (LANES - L::WIDTH)
     }
 
     /// Whether tokens, whose new lengths before the normalization have these squares, have nothing more to tell: each lane has moved
     /// before, and none of them is far from 1.
     #[inline(always)]
     fn may_hurry<const N: usize>(&self, squares: [L; N]) -> bool {
-        let mut near = u8::MAX;
-        for square in squares {
-            near &=
-                L::bits(L::at_least(square, L::splat(SMALL))) & L::bits(L::at_least(L::splat(LARGE), square));
-        }
-        let moved = L::bits(L::less(self.still, L::splat(0.5)));
-        moved & near == u8::MAX >> (LANES - L::WIDTH)
+        self.have_moved() && are_near(squares)
     }
 
     /// `N` tokens land where they stand.
@@ -268,21 +290,21 @@ impl<L: Lanes<Scalar = f64>> Landed<L> {
         for (token, (velocity, square)) in
             tokens.chunks_exact_mut(d).zip(velocity.chunks_exact(d).zip(squares))
         {
-            self.settle(InPlace { token, velocity, group }, square);
+            self.settle(InPlace { token, velocity, step, group }, square);
         }
     }
 
     /// One token, whose new length before the normalization has this square.
     #[inline(always)]
     fn settle(&mut self, mut token: impl Lander<L>, mut square: L) {
-        let Self { step, d, .. } = *self;
+        let d = self.d;
         let used = u8::MAX >> (LANES - L::WIDTH);
         let far = L::bits(L::less(square, L::splat(SMALL))) | L::bits(L::less(L::splat(LARGE), square));
         if far == 0 {
             let inverse = L::splat(1.0) / square.sqrt();
             for k in 0..d {
                 let old = token.place(k);
-                let new = step.mul_add(token.rate(k), old) * inverse;
+                let new = token.ahead(k) * inverse;
                 self.still = L::select(L::same_bits(new, old), self.still, L::splat(0.0));
                 token.put(k, new);
             }
@@ -293,13 +315,13 @@ impl<L: Lanes<Scalar = f64>> Landed<L> {
             scale = L::select(L::less(L::splat(LARGE), square), L::splat(SHRINK), scale);
             square = L::splat(0.0);
             for k in 0..d {
-                let y = step.mul_add(token.rate(k), token.place(k)) * scale;
+                let y = token.ahead(k) * scale;
                 square = y.mul_add(y, square);
             }
             let inverse = L::splat(1.0) / square.sqrt();
             for k in 0..d {
                 let old = token.place(k);
-                let new = step.mul_add(token.rate(k), old) * scale * inverse;
+                let new = token.ahead(k) * scale * inverse;
                 self.still = L::select(L::same_bits(new, old), self.still, L::splat(0.0));
                 token.put(k, new);
             }

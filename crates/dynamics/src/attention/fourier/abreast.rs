@@ -106,7 +106,7 @@ pub(in crate::attention) struct Attend<'a, W> {
     pub lanes: usize,
     /// c of V = c·I.
     pub factor: &'a Pack,
-    /// n × 2 and some: rows of A on their way.
+    /// n × 2: rows of A on their way, or squares of lengths.
     pub rates: &'a mut [Pack],
     /// n × 2: A without the common factor; lanes by direct sums keep theirs. Not written where tokens land at once.
     pub out: &'a mut [Pack],
@@ -124,22 +124,28 @@ impl<W: Weighting> Kernel for Attend<'_, W> {
         for group in groups::<L>(self.lanes) {
             let points = L::registers(self.apart)[group * 2 * n..][..2 * n].as_chunks().0;
             self.series.sum_powers(points, group);
-            let rates = &mut L::registers_mut(self.rates).as_chunks_mut::<ABREAST>().0;
-            let rates = &mut rates[..2 * n.div_ceil(ABREAST)];
-            self.series.sum_orders::<L, W>(points, L::load(self.factor, group), rates, group);
+            let factor = L::load(self.factor, group);
+            let rates = &mut L::registers_mut(self.rates)[..2 * n];
             if let Some(Onto { apart, step, landing }) = &mut self.onto {
+                let step = L::load(step, group);
+                let squares = &mut rates[..n];
                 let to = &mut L::registers_mut(apart)[group * 2 * n..][..2 * n];
-                let mut landed = Landed::new(L::load(step, group), 2, group);
-                landed.land_across(points.as_flattened(), 2, rates, to);
+                let ahead = to.as_chunks_mut().0;
+                self.series.sum_orders::<L, W, true>(points, factor, step, ahead, squares, group);
+                let mut landed = Landed::new(step, 2, group);
+                for (few, squares) in squares.chunks(ABREAST).enumerate() {
+                    landed.land_across(points.as_flattened(), to, n, few * ABREAST, squares);
+                }
                 landed.report(landing);
                 continue;
             }
-            for (i, out) in self.out.chunks_exact_mut(2).enumerate() {
-                for (coordinate, out) in out.iter_mut().enumerate() {
-                    let rate = rates[i / ABREAST * 2 + coordinate][i % ABREAST];
+            let rates = rates.as_chunks_mut().0;
+            self.series.sum_orders::<L, W, false>(points, factor, factor, rates, &mut [], group);
+            for (rate, out) in rates.iter().zip(self.out.as_chunks_mut::<2>().0) {
+                for (rate, out) in rate.iter().zip(out) {
                     let direct = L::load(out, group);
                     let by_series = L::less(L::splat(0.0), L::load(&self.series.constant[0], group));
-                    L::select(by_series, rate, direct).store(out, group);
+                    L::select(by_series, *rate, direct).store(out, group);
                 }
             }
         }
@@ -170,31 +176,39 @@ impl Abreast {
         }
     }
 
-    /// The rows of A, `[few tokens][coordinate][token]`.
+    /// The rows of A, or x + hA and its squares if `ONTO`.
     #[inline(always)]
-    fn sum_orders<L: Lanes<Scalar = f64>, W: Weighting>(
+    fn sum_orders<L: Lanes<Scalar = f64>, W: Weighting, const ONTO: bool>(
         &self,
         points: &[[L; 2]],
         factor: L,
-        rates: &mut [[L; ABREAST]],
+        step: L,
+        rows: &mut [[L; 2]],
+        squares: &mut [L],
         group: usize,
     ) {
         let n = points.len();
         let (whole, rest) = points.as_chunks::<TOGETHER>();
-        let mut put = |i: usize, row: [L; 2]| {
-            for (coordinate, rate) in rates[i / ABREAST * 2..][..2].iter_mut().zip(row) {
-                coordinate[i % ABREAST] = rate;
-            }
-        };
+        macro_rules! put {
+            ($i:expr, $row:expr, $point:expr) => {{
+                let (i, [a, b], [x, y]) = ($i, $row, $point);
+                rows[i] = [a, b];
+                if ONTO {
+                    let [a, b] = [step.mul_add(a, x), step.mul_add(b, y)];
+                    rows[i] = [a, b];
+                    squares[i] = b.mul_add(b, a.mul_add(a, L::splat(0.0)));
+                }
+            }};
+        }
         for (index, points) in whole.iter().enumerate() {
-            let rows = self.rows::<L, W, TOGETHER>(points, n, factor, group);
+            let sums = self.rows::<L, W, TOGETHER>(points, n, factor, group);
             for t in 0..TOGETHER {
-                put(index * TOGETHER + t, rows[t]);
+                put!(index * TOGETHER + t, sums[t], points[t]);
             }
         }
         for (index, point) in rest.iter().enumerate() {
             let [row] = self.rows::<L, W, 1>(&[*point], n, factor, group);
-            put(n - rest.len() + index, row);
+            put!(n - rest.len() + index, row, *point);
         }
     }
 

@@ -1,0 +1,288 @@
+//! Where [`Few`](super::few::Few) keeps the weight of each pair at both its places: in a panel for each few rows,
+//! `[few rows][token][row of them]`, so that a sum is one loop.
+//!
+//! Exponentials are taken square by square of such rows and as many tokens; a square and its transpose are each one piece of a panel.
+#![allow(clippy::needless_range_loop, reason = "index loops over registers, unrolled whole")]
+#![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
+
+use super::apart::{TILE, for_each_tile};
+use super::exponentials::{TOGETHER, exponentials};
+use super::few::{Few, Onto};
+use super::gram::{ROWS, pair_index, row_start};
+use super::{Scratch, Weighting};
+use crate::geometry::landing::Landed;
+use crate::integrators::Landing;
+use crate::simd::{Kernel, Lanes, Pack, groups};
+
+/// Terms of a sum that one turn of its loop takes.
+const UNROLLED: usize = 4;
+
+/// Registers that the panels of n tokens take.
+pub(super) fn room(n: usize) -> usize {
+    n.next_multiple_of(ROWS) * n
+}
+
+/// Row i's weight of token j.
+#[inline(always)]
+fn place(n: usize, i: usize, j: usize) -> usize {
+    (i / ROWS * n + j) * ROWS + i % ROWS
+}
+
+/// The panel of the rows from `first` on, token by token.
+#[inline(always)]
+fn panel<L>(panels: &[L], n: usize, first: usize) -> &[[L; ROWS]] {
+    panels[place(n, first, 0)..][..n * ROWS].as_chunks().0
+}
+
+/// [`Few`] tokens of more coordinates than stand in one strip, whose weights are kept in panels.
+pub(super) struct InPanels<'a, W>(pub Few<'a, W>);
+
+impl<W: Weighting> Kernel for InPanels<'_, W> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = f64>>(self) {
+        let Self(mut few) = self;
+        few.set_apart::<L>();
+        for group in groups::<L>(few.lanes) {
+            let (products, n) = (few.products, few.n);
+            let (kappa, minus_shift) = (L::load(few.kappa, group), -L::load(few.shift, group));
+            let in_range = few.in_range::<L>(group);
+            let panels = &mut L::registers_mut(&mut few.scratch.weights)[..room(n)];
+            if in_range {
+                Weigh::<L, true> { products, n, group, kappa, minus_shift }.fill(panels);
+            } else {
+                Weigh::<L, false> { products, n, group, kappa, minus_shift }.fill(panels);
+            }
+            if few.onto.is_some() {
+                gather::<L, W, true>(&mut few, group);
+            } else {
+                gather::<L, W, false>(&mut few, group);
+            }
+        }
+    }
+}
+
+/// `A_i = (c / Z_i) Σ_j w_ij v_j`, and the step along it if `ONTO`, panel by panel.
+#[inline(always)]
+fn gather<L: Lanes<Scalar = f64>, W: Weighting, const ONTO: bool>(few: &mut Few<'_, W>, group: usize) {
+    let (n, d, add) = (few.n, few.d, few.add);
+    let factor = L::load(few.factor, group);
+    let Scratch { weights, apart, .. } = &mut *few.scratch;
+    let panels = &L::registers(weights)[..room(n)];
+    let values = &L::registers(few.apart.unwrap_or(apart))[group * n * d..][..n * d];
+    let mut nowhere = Landing::NONE;
+    let (step, to, landing) = match &mut few.onto {
+        Some(Onto { apart, step, landing }) if ONTO => {
+            let to = &mut L::registers_mut(apart)[group * n * d..][..n * d];
+            (L::load(step, group), to, &mut **landing)
+        }
+        _ => (factor, &mut [][..], &mut nowhere),
+    };
+    for first in (0..n).step_by(ROWS) {
+        let rows = ROWS.min(n - first);
+        let panel = panel(panels, n, first);
+        let mut coefficients = [factor / L::splat(n as f64); ROWS];
+        let mut squares = [L::splat(0.0); ROWS];
+        for_each_tile!(d, |k, C| {
+            let strip = values[k * n..][..n * C].as_chunks::<C>().0;
+            macro_rules! sum {
+                ($row:expr, $rows:expr, $z:literal) => {{
+                    let sums = sum::<L, { $rows }, C, $z>(panel, $row, strip, factor, &mut coefficients);
+                    if ONTO {
+                        let tokens = &strip[first + $row..][..$rows];
+                        let to = &mut to[k * n + (first + $row) * C..][..$rows * C];
+                        for r in 0..$rows {
+                            for c in 0..C {
+                                let rate = coefficients[$row + r] * sums[r][c];
+                                let ahead = step.mul_add(rate, tokens[r][c]);
+                                squares[$row + r] = ahead.mul_add(ahead, squares[$row + r]);
+                                to[r * C + c] = ahead;
+                            }
+                        }
+                    } else {
+                        for r in 0..$rows {
+                            let out = &mut few.out[(first + $row + r) * d + k..][..C];
+                            for c in 0..C {
+                                let result = if add {
+                                    coefficients[$row + r].mul_add(sums[r][c], L::load(&out[c], group))
+                                } else {
+                                    coefficients[$row + r] * sums[r][c]
+                                };
+                                result.store(&mut out[c], group);
+                            }
+                        }
+                    }
+                }};
+            }
+            // The first tile has registers to spare for Z.
+            let with_totals = W::SUMS && k == 0 && C < TILE;
+            match (rows == ROWS, with_totals) {
+                (true, true) => sum!(0, ROWS, true),
+                (true, false) => sum!(0, ROWS, false),
+                (false, true) => {
+                    for row in 0..rows {
+                        sum!(row, 1, true);
+                    }
+                }
+                (false, false) => {
+                    for row in 0..rows {
+                        sum!(row, 1, false);
+                    }
+                }
+            }
+        });
+        if ONTO {
+            // Not kept in registers while sums fill them.
+            let mut landed = Landed::after(*landing, step, d, group);
+            landed.land_across(values, to, n, first, &squares[..rows]);
+            landed.report(landing);
+        }
+    }
+}
+
+/// Σ_j w_ij v_j of R rows of a panel from `row` on, C coordinates. With `Z` their coefficients c/Z as well.
+#[inline(always)]
+fn sum<L: Lanes<Scalar = f64>, const R: usize, const C: usize, const Z: bool>(
+    panel: &[[L; ROWS]],
+    row: usize,
+    strip: &[[L; C]],
+    factor: L,
+    coefficients: &mut [L; ROWS],
+) -> [[L; C]; R] {
+    let mut sums = [[L::splat(0.0); C]; R];
+    let mut totals = [L::splat(0.0); R];
+    macro_rules! take {
+        ($weights:expr, $values:expr) => {
+            for r in 0..R {
+                let weight = $weights[if R == ROWS { r } else { (row + r) % ROWS }];
+                for c in 0..C {
+                    sums[r][c] = weight.mul_add($values[c], sums[r][c]);
+                }
+                if Z {
+                    totals[r] = totals[r] + weight;
+                }
+            }
+        };
+    }
+    let ((panel, panel_left), (strip, strip_left)) =
+        (panel.as_chunks::<UNROLLED>(), strip.as_chunks::<UNROLLED>());
+    for (weights, values) in panel.iter().zip(strip) {
+        for u in 0..UNROLLED {
+            take!(weights[u], values[u]);
+        }
+    }
+    for (weights, values) in panel_left.iter().zip(strip_left) {
+        take!(weights, values);
+    }
+    if Z {
+        for r in 0..R {
+            coefficients[(row + r) % ROWS] = factor / totals[r];
+        }
+    }
+    sums
+}
+
+/// What scores become weights by: `e^{κc − shift}` of inner products c.
+#[derive(Clone, Copy)]
+struct Weigh<'a, L, const IN_RANGE: bool> {
+    /// n(n−1)/2 inner products.
+    products: &'a [Pack],
+    n: usize,
+    group: usize,
+    kappa: L,
+    minus_shift: L,
+}
+
+impl<L: Lanes<Scalar = f64>, const IN_RANGE: bool> Weigh<'_, L, IN_RANGE> {
+    /// Fills the panels.
+    #[inline(always)]
+    fn fill(self, panels: &mut [L]) {
+        let Self { products, n, group, kappa, minus_shift } = self;
+        let whole = n - n % ROWS;
+        let [own] = exponentials::<L, 1, IN_RANGE>(kappa, [L::splat(1.0)], minus_shift);
+        for first in (0..whole).step_by(ROWS) {
+            self.among(first, own, panels);
+            let mut rows = [&products[..0]; ROWS];
+            for r in 0..ROWS {
+                rows[r] = &products[row_start(n, first + r) + ROWS - 1 - r..][..n - first - ROWS];
+            }
+            for at in (0..whole - first - ROWS).step_by(ROWS) {
+                self.square(rows, at, first, panels);
+            }
+            for token in whole..n {
+                let mut cosines = [kappa; ROWS];
+                for r in 0..ROWS {
+                    cosines[r] = L::load(&rows[r][token - first - ROWS], group);
+                }
+                let values = exponentials::<L, ROWS, IN_RANGE>(kappa, cosines, minus_shift);
+                for r in 0..ROWS {
+                    panels[place(n, first + r, token)] = values[r];
+                    panels[place(n, token, first + r)] = values[r];
+                }
+            }
+        }
+        for i in whole..n {
+            panels[place(n, i, i)] = own;
+            for j in i + 1..n {
+                let cosine = L::load(&products[pair_index(n, i, j)], group);
+                let [value] = exponentials::<L, 1, IN_RANGE>(kappa, [cosine], minus_shift);
+                panels[place(n, i, j)] = value;
+                panels[place(n, j, i)] = value;
+            }
+        }
+    }
+
+    /// The rows from `first` on among themselves.
+    #[inline(always)]
+    fn among(self, first: usize, own: L, panels: &mut [L]) {
+        let Self { products, n, group, kappa, minus_shift } = self;
+        const PAIRS: [[usize; 2]; ROWS * (ROWS - 1) / 2] = [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]];
+        let mut cosines = [kappa; PAIRS.len()];
+        for (cosine, [r, c]) in cosines.iter_mut().zip(PAIRS) {
+            *cosine = L::load(&products[pair_index(n, first + r, first + c)], group);
+        }
+        let values = exponentials::<L, { PAIRS.len() }, IN_RANGE>(kappa, cosines, minus_shift);
+        let square = &mut panels[place(n, first, first)..][..ROWS * ROWS];
+        for r in 0..ROWS {
+            square[r * ROWS + r] = own;
+        }
+        for (value, [r, c]) in values.into_iter().zip(PAIRS) {
+            square[r * ROWS + c] = value;
+            square[c * ROWS + r] = value;
+        }
+    }
+
+    /// The rows from `first` on with the tokens from `first + ROWS + at` on, as many.
+    #[inline(always)]
+    fn square(self, rows: [&[Pack]; ROWS], at: usize, first: usize, panels: &mut [L]) {
+        const ALL: usize = ROWS * ROWS;
+        let Self { n, group, kappa, minus_shift, .. } = self;
+        let token = first + ROWS + at;
+        let (earlier, later) = panels.split_at_mut(place(n, token, 0));
+        let square = &mut earlier[place(n, first, token)..][..ALL];
+        let transposed = &mut later[first * ROWS..][..ALL];
+        let mut products = [&rows[0][..0]; ROWS];
+        for r in 0..ROWS {
+            products[r] = &rows[r][at..at + ROWS];
+        }
+        macro_rules! some {
+            ($from:expr, $count:expr) => {{
+                let mut cosines = [kappa; $count];
+                for i in 0..$count {
+                    let pair = $from + i;
+                    cosines[i] = L::load(&products[pair / ROWS][pair % ROWS], group);
+                }
+                let values = exponentials::<L, { $count }, IN_RANGE>(kappa, cosines, minus_shift);
+                for i in 0..$count {
+                    let pair = $from + i;
+                    transposed[pair] = values[i];
+                    square[pair % ROWS * ROWS + pair / ROWS] = values[i];
+                }
+            }};
+        }
+        some!(0, TOGETHER);
+        some!(TOGETHER, TOGETHER);
+        some!(2 * TOGETHER, ALL - 2 * TOGETHER);
+    }
+}
