@@ -1,12 +1,12 @@
 //! Where [`Few`](super::few::Few) keeps the weight of each pair at both its places: in a panel for each few rows,
 //! `[few rows][token][row of them]`, so that a sum is one loop.
 //!
-//! Exponentials are taken square by square of such rows and as many tokens; a square and its transpose are each one piece of a panel.
+//! The weights of such rows for as many tokens are a square of a panel, their transpose is one of another: both are one piece.
 #![allow(clippy::needless_range_loop, reason = "index loops over registers, unrolled whole")]
 #![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
 
 use super::apart::{TILE, for_each_tile};
-use super::exponentials::{TOGETHER, exponentials};
+use super::exponentials::exponentials;
 use super::few::{Few, Onto};
 use super::gram::{ROWS, pair_index, row_start};
 use super::{Scratch, Weighting};
@@ -183,6 +183,9 @@ fn sum<L: Lanes<Scalar = f64>, const R: usize, const C: usize, const Z: bool>(
     sums
 }
 
+/// The pairs of a few rows among themselves.
+const PAIRS: [[usize; 2]; ROWS * (ROWS - 1) / 2] = [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]];
+
 /// What scores become weights by: `e^{κc − shift}` of inner products c.
 #[derive(Clone, Copy)]
 struct Weigh<'a, L, const IN_RANGE: bool> {
@@ -207,9 +210,25 @@ impl<L: Lanes<Scalar = f64>, const IN_RANGE: bool> Weigh<'_, L, IN_RANGE> {
             for r in 0..ROWS {
                 rows[r] = &products[row_start(n, first + r) + ROWS - 1 - r..][..n - first - ROWS];
             }
-            for at in (0..whole - first - ROWS).step_by(ROWS) {
-                self.square(rows, at, first, panels);
+            // The squares of these rows, and the panels of the tokens in them.
+            let (earlier, later) = panels.split_at_mut(place(n, first + ROWS, 0));
+            let squares = earlier[place(n, first, first + ROWS)..].as_chunks_mut::<{ ROWS * ROWS }>().0;
+            for r in 0..ROWS {
+                let transposed = later.chunks_exact_mut(n * ROWS);
+                let products = rows[r].as_chunks::<ROWS>().0;
+                for ((products, square), panel) in products.iter().zip(squares.iter_mut()).zip(transposed) {
+                    let mut cosines = [kappa; ROWS];
+                    for c in 0..ROWS {
+                        cosines[c] = L::load(&products[c], group);
+                    }
+                    let values = exponentials::<L, ROWS, IN_RANGE>(kappa, cosines, minus_shift);
+                    panel[(first + r) * ROWS..][..ROWS].copy_from_slice(&values);
+                    for c in 0..ROWS {
+                        square[c * ROWS + r] = values[c];
+                    }
+                }
             }
+            // Tokens that fill no square.
             for token in whole..n {
                 let mut cosines = [kappa; ROWS];
                 for r in 0..ROWS {
@@ -237,7 +256,6 @@ impl<L: Lanes<Scalar = f64>, const IN_RANGE: bool> Weigh<'_, L, IN_RANGE> {
     #[inline(always)]
     fn among(self, first: usize, own: L, panels: &mut [L]) {
         let Self { products, n, group, kappa, minus_shift } = self;
-        const PAIRS: [[usize; 2]; ROWS * (ROWS - 1) / 2] = [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]];
         let mut cosines = [kappa; PAIRS.len()];
         for (cosine, [r, c]) in cosines.iter_mut().zip(PAIRS) {
             *cosine = L::load(&products[pair_index(n, first + r, first + c)], group);
@@ -251,38 +269,5 @@ impl<L: Lanes<Scalar = f64>, const IN_RANGE: bool> Weigh<'_, L, IN_RANGE> {
             square[r * ROWS + c] = value;
             square[c * ROWS + r] = value;
         }
-    }
-
-    /// The rows from `first` on with the tokens from `first + ROWS + at` on, as many.
-    #[inline(always)]
-    fn square(self, rows: [&[Pack]; ROWS], at: usize, first: usize, panels: &mut [L]) {
-        const ALL: usize = ROWS * ROWS;
-        let Self { n, group, kappa, minus_shift, .. } = self;
-        let token = first + ROWS + at;
-        let (earlier, later) = panels.split_at_mut(place(n, token, 0));
-        let square = &mut earlier[place(n, first, token)..][..ALL];
-        let transposed = &mut later[first * ROWS..][..ALL];
-        let mut products = [&rows[0][..0]; ROWS];
-        for r in 0..ROWS {
-            products[r] = &rows[r][at..at + ROWS];
-        }
-        macro_rules! some {
-            ($from:expr, $count:expr) => {{
-                let mut cosines = [kappa; $count];
-                for i in 0..$count {
-                    let pair = $from + i;
-                    cosines[i] = L::load(&products[pair / ROWS][pair % ROWS], group);
-                }
-                let values = exponentials::<L, { $count }, IN_RANGE>(kappa, cosines, minus_shift);
-                for i in 0..$count {
-                    let pair = $from + i;
-                    transposed[pair] = values[i];
-                    square[pair % ROWS * ROWS + pair / ROWS] = values[i];
-                }
-            }};
-        }
-        some!(0, TOGETHER);
-        some!(TOGETHER, TOGETHER);
-        some!(2 * TOGETHER, ALL - 2 * TOGETHER);
     }
 }

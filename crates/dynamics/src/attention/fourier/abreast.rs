@@ -106,7 +106,7 @@ pub(in crate::attention) struct Attend<'a, W> {
     pub lanes: usize,
     /// c of V = c·I.
     pub factor: &'a Pack,
-    /// n × 2: rows of A on their way, or squares of lengths.
+    /// n × 2: rows of A on their way.
     pub rates: &'a mut [Pack],
     /// n × 2: A without the common factor; lanes by direct sums keep theirs. Not written where tokens land at once.
     pub out: &'a mut [Pack],
@@ -122,25 +122,32 @@ impl<W: Weighting> Kernel for Attend<'_, W> {
     fn run<L: Lanes<Scalar = f64>>(mut self) {
         let n = self.n;
         for group in groups::<L>(self.lanes) {
-            let points = L::registers(self.apart)[group * 2 * n..][..2 * n].as_chunks().0;
+            let tokens = &L::registers(self.apart)[group * 2 * n..][..2 * n];
+            let points = tokens.as_chunks().0;
             self.series.sum_powers(points, group);
-            let factor = L::load(self.factor, group);
-            let rates = &mut L::registers_mut(self.rates)[..2 * n];
+            let rates = L::registers_mut(self.rates).as_chunks_mut().0;
+            let rates = &mut rates[..n];
+            self.series.sum_orders::<L, W>(points, L::load(self.factor, group), rates, group);
             if let Some(Onto { apart, step, landing }) = &mut self.onto {
                 let step = L::load(step, group);
-                let squares = &mut rates[..n];
                 let to = &mut L::registers_mut(apart)[group * 2 * n..][..2 * n];
-                let ahead = to.as_chunks_mut().0;
-                self.series.sum_orders::<L, W, true>(points, factor, step, ahead, squares, group);
                 let mut landed = Landed::new(step, 2, group);
-                for (few, squares) in squares.chunks(ABREAST).enumerate() {
-                    landed.land_across(points.as_flattened(), to, n, few * ABREAST, squares);
+                let mut first = 0;
+                for (points, rates) in points.chunks(ABREAST).zip(rates.chunks(ABREAST)) {
+                    let mut squares = [L::splat(0.0); ABREAST];
+                    let ahead = &mut to.as_chunks_mut::<2>().0[first..first + points.len()];
+                    let few = points.iter().zip(rates).zip(ahead.iter_mut().zip(&mut squares));
+                    for (([x, y], [a, b]), (ahead, square)) in few {
+                        let [x, y] = [step.mul_add(*a, *x), step.mul_add(*b, *y)];
+                        *square = y.mul_add(y, x.mul_add(x, *square));
+                        *ahead = [x, y];
+                    }
+                    landed.land_across(tokens, to, n, first, &squares[..points.len()]);
+                    first += points.len();
                 }
                 landed.report(landing);
                 continue;
             }
-            let rates = rates.as_chunks_mut().0;
-            self.series.sum_orders::<L, W, false>(points, factor, factor, rates, &mut [], group);
             for (rate, out) in rates.iter().zip(self.out.as_chunks_mut::<2>().0) {
                 for (rate, out) in rate.iter().zip(out) {
                     let direct = L::load(out, group);
@@ -176,39 +183,23 @@ impl Abreast {
         }
     }
 
-    /// The rows of A, or x + hA and its squares if `ONTO`.
+    /// The rows of A.
     #[inline(always)]
-    fn sum_orders<L: Lanes<Scalar = f64>, W: Weighting, const ONTO: bool>(
+    fn sum_orders<L: Lanes<Scalar = f64>, W: Weighting>(
         &self,
         points: &[[L; 2]],
         factor: L,
-        step: L,
         rows: &mut [[L; 2]],
-        squares: &mut [L],
         group: usize,
     ) {
         let n = points.len();
-        let (whole, rest) = points.as_chunks::<TOGETHER>();
-        macro_rules! put {
-            ($i:expr, $row:expr, $point:expr) => {{
-                let (i, [a, b], [x, y]) = ($i, $row, $point);
-                rows[i] = [a, b];
-                if ONTO {
-                    let [a, b] = [step.mul_add(a, x), step.mul_add(b, y)];
-                    rows[i] = [a, b];
-                    squares[i] = b.mul_add(b, a.mul_add(a, L::splat(0.0)));
-                }
-            }};
+        let (points, points_left) = points.as_chunks::<TOGETHER>();
+        let (rows, rows_left) = rows.as_chunks_mut::<TOGETHER>();
+        for (points, rows) in points.iter().zip(rows) {
+            *rows = self.rows::<L, W, TOGETHER>(points, n, factor, group);
         }
-        for (index, points) in whole.iter().enumerate() {
-            let sums = self.rows::<L, W, TOGETHER>(points, n, factor, group);
-            for t in 0..TOGETHER {
-                put!(index * TOGETHER + t, sums[t], points[t]);
-            }
-        }
-        for (index, point) in rest.iter().enumerate() {
-            let [row] = self.rows::<L, W, 1>(&[*point], n, factor, group);
-            put!(n - rest.len() + index, row, *point);
+        for (point, row) in points_left.iter().zip(rows_left) {
+            [*row] = self.rows::<L, W, 1>(&[*point], n, factor, group);
         }
     }
 
