@@ -25,9 +25,9 @@ pub(super) fn are_few(n: usize, d: usize) -> bool {
     n <= 128 || (n <= 256 && d <= 4)
 }
 
-/// Whether their weights are kept twice.
+/// Whether their weights are kept twice: of tokens that stand in strips.
 pub(super) fn are_kept_twice(n: usize, d: usize) -> bool {
-    n <= 48 && d > 4
+    n <= 48 && d > WHOLE
 }
 
 /// Registers that the weights of n tokens take.
@@ -42,6 +42,19 @@ pub(crate) struct Onto<'a> {
     /// h of each lane.
     pub step: &'a Pack,
     pub landing: &'a mut Landing,
+}
+
+impl Onto<'_> {
+    /// h of a group of lanes, where its `length` coordinates land, and what becomes of them.
+    #[inline(always)]
+    pub(super) fn of_group<L: Lanes<Scalar = f64>>(
+        &mut self,
+        length: usize,
+        group: usize,
+    ) -> (L, &mut [L], &mut Landing) {
+        let to = &mut L::registers_mut(self.apart)[group * length..][..length];
+        (L::load(self.step, group), to, &mut *self.landing)
+    }
 }
 
 // Rows that land together are rows that are computed together.
@@ -156,17 +169,14 @@ impl<W: Weighting> Few<'_, W> {
         let squares = &mut L::registers_mut(moments)[..n];
         let mut nowhere = Landing::NONE;
         let (step, to, landing) = match &mut self.onto {
-            Some(Onto { apart, step, landing }) if ONTO => {
-                let to = &mut L::registers_mut(apart)[group * n * d..][..n * d];
-                (L::load(step, group), to, &mut **landing)
-            }
+            Some(onto) if ONTO => onto.of_group(n * d, group),
             _ => (own, &mut [][..], &mut nowhere),
         };
         if !W::SUMS {
             coefficients.fill(factor / L::splat(n as f64));
         }
         for_each_tile!(d, |k, C| {
-            // The tile's first strip, and where it is there.
+            // The strip that the tile is in: how wide it is and where it starts, and the tile's place in it.
             let (width, start, offset) = if d <= WHOLE { (d, 0, k) } else { (C, k * n, 0) };
             let strip = &values[start..][..n * width];
             let mut first = 0;

@@ -7,7 +7,7 @@
 
 use super::apart::{TILE, for_each_tile};
 use super::exponentials::exponentials;
-use super::few::{Few, Onto};
+use super::few::Few;
 use super::gram::{ROWS, pair_index, row_start};
 use super::{Scratch, Weighting};
 use crate::geometry::landing::Landed;
@@ -73,10 +73,7 @@ fn gather<L: Lanes<Scalar = f64>, W: Weighting, const ONTO: bool>(few: &mut Few<
     let values = &L::registers(few.apart.unwrap_or(apart))[group * n * d..][..n * d];
     let mut nowhere = Landing::NONE;
     let (step, to, landing) = match &mut few.onto {
-        Some(Onto { apart, step, landing }) if ONTO => {
-            let to = &mut L::registers_mut(apart)[group * n * d..][..n * d];
-            (L::load(step, group), to, &mut **landing)
-        }
+        Some(onto) if ONTO => onto.of_group(n * d, group),
         _ => (factor, &mut [][..], &mut nowhere),
     };
     for first in (0..n).step_by(ROWS) {

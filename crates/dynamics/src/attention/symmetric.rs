@@ -9,6 +9,7 @@
 
 use std::marker::PhantomData;
 
+use super::apart::TILE;
 use super::exponentials::{TOGETHER, exponentials, in_range};
 use super::gram::{ROWS, row_start};
 use super::{Scratch, Weighting};
@@ -75,9 +76,6 @@ pub(super) fn rows_together(n: usize) -> usize {
 
 /// Registers of weights kept at a time, where n allows it.
 const KEPT: usize = 512;
-
-/// Coordinates taken together: ROWS × TILE sums, as many as 16 registers hold beside their operands.
-const TILE: usize = 3;
 
 /// Runs `$body` for every tile of d coordinates: `$at` is where the tile stands in the transposed values, `$k` its first
 /// coordinate, `C` its width.

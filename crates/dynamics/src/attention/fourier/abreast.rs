@@ -128,9 +128,8 @@ impl<W: Weighting> Kernel for Attend<'_, W> {
             let rates = L::registers_mut(self.rates).as_chunks_mut().0;
             let rates = &mut rates[..n];
             self.series.sum_orders::<L, W>(points, L::load(self.factor, group), rates, group);
-            if let Some(Onto { apart, step, landing }) = &mut self.onto {
-                let step = L::load(step, group);
-                let to = &mut L::registers_mut(apart)[group * 2 * n..][..2 * n];
+            if let Some(onto) = &mut self.onto {
+                let (step, to, landing) = onto.of_group::<L>(2 * n, group);
                 let mut landed = Landed::new(step, 2, group);
                 let mut first = 0;
                 for (points, rates) in points.chunks(ABREAST).zip(rates.chunks(ABREAST)) {
