@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use metasweep_sweep::sweep::Sweep;
 
 use crate::dataset::{Dataset, OpenMode, Opened};
 use crate::error::{Context, Result, StoreError};
 use crate::extend::{self, Extension};
-use crate::files::{create_folder, files_of_processes, names, remove, remove_folder};
+use crate::files::{PATIENCE, create_folder, files_of_processes, names, remove, remove_folder};
 use crate::import::import;
 use crate::journal::replay_all;
 use crate::layout::{self, Table};
@@ -29,7 +30,7 @@ impl Dataset {
         if let Some(extension) = Extension::read(dir)? {
             return Self::open_extending(dir, sweep, extension);
         }
-        match Manifest::read(dir)? {
+        match manifest_of(dir, sweep)? {
             None => Self::create(dir, sweep),
             Some(manifest) => {
                 manifest.same_engine(dir, ELSEWHERE)?;
@@ -49,7 +50,6 @@ impl Dataset {
 
     /// A new dataset; or one whose manifest is gone and whose journals are of this sweep: they know what is there.
     fn create(dir: &Path, sweep: &Sweep) -> Result<Opened> {
-        check_new(dir, sweep)?;
         create_folder(dir)?;
         let (owner, nonce) = take(dir)?;
         copy_inputs(dir, sweep)?;
@@ -128,6 +128,27 @@ impl Dataset {
     }
 }
 
+/// The manifest; `None` where a dataset may begin. Tables beside a folder for journals are a dataset: what says of which sweep is
+/// waited for if neither manifest nor journal is seen, since a network file system may show the files of others late.
+fn manifest_of(dir: &Path, sweep: &Sweep) -> Result<Option<Manifest>> {
+    let started = Instant::now();
+    loop {
+        if let Some(manifest) = Manifest::read(dir)? {
+            return Ok(Some(manifest));
+        }
+        match check_new(dir, sweep) {
+            Err(StoreError::NotADataset { .. })
+                if started.elapsed() < PATIENCE
+                    && layout::journal(dir).exists()
+                    && replay_all(dir)?.0.is_empty() =>
+            {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            checked => return checked.map(|()| None),
+        }
+    }
+}
+
 /// Whether a dataset may begin in a folder without a manifest.
 fn check_new(dir: &Path, sweep: &Sweep) -> Result<()> {
     let names = if dir.exists() { names(dir)? } else { Vec::new() };
@@ -203,14 +224,13 @@ pub fn prepare(dir: &Path, sweep: &Sweep) -> Result<bool> {
             "it is being extended, which one process at a time does: run it without --share".to_owned();
         return Err(StoreError::Other { path: dir.to_owned(), what });
     }
-    if let Some(manifest) = Manifest::read(dir)? {
+    if let Some(manifest) = manifest_of(dir, sweep)? {
         manifest.same_engine(dir, ELSEWHERE)?;
         if manifest.identity != identity(sweep) {
             return Err(extend::other_sweep(dir, &manifest, sweep));
         }
         return Ok(manifest.state == State::Complete);
     }
-    check_new(dir, sweep)?;
     for folder in [dir.to_owned(), layout::journal(dir), layout::staging(dir)] {
         create_folder(&folder)?;
     }

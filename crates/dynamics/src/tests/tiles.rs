@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::support::{HEADS, Random, all_models, furnished, instructions, suited, with_feed_forward};
 use crate::ensemble::{Ensemble, Evaluation, Start};
-use crate::model::Model;
+use crate::model::{Integrator, Model, Normalization};
 use crate::parameters::Activation;
 use crate::simd::Isa;
 
@@ -49,6 +49,33 @@ proptest! {
             for isa in instructions() {
                 let tiles = run(&model, &starts, isa, Evaluation::Tiles, 2);
                 prop_assert_eq!(pairs.save(), tiles.save(), "{:?} {:?}", isa, model);
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// More coordinates than that, and as few tokens as stand in strips and have their weights in panels, or some more.
+    #[test]
+    fn panels_have_the_bits_of_tiles(
+        seed: u64, n in 1_usize..60, d in 5_usize..21, heads in 0..HEADS.len(), count in 1_usize..5, unnormalized: bool,
+    ) {
+        let normalization = if unnormalized { Normalization::Unnormalized } else { Normalization::Softmax };
+        let mut random = Random(seed);
+        for integrator in [Integrator::ProjectedEuler, Integrator::Rk4] {
+            let model = Model { normalization, integrator, ..Model::new(n, d) };
+            let starts: Vec<Start> = (0..count)
+                .map(|_| {
+                    let (beta, step) = (9.0 * random.uniform(), 0.2 * random.uniform());
+                    Start::new(beta, step, random.sphere(n, d), random.parameters(HEADS[heads], d))
+                })
+                .collect();
+            let tiles = run(&model, &starts, Isa::widest(), Evaluation::Tiles, 2);
+            for isa in instructions() {
+                let pairs = run(&model, &starts, isa, Evaluation::Pairs, 2);
+                prop_assert_eq!(tiles.save(), pairs.save(), "{:?} {:?}", isa, integrator);
             }
         }
     }
