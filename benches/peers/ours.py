@@ -58,7 +58,7 @@ def build_product() -> Path:
 
 
 def time_steps(benchmark: Path, n: int, d: int, seconds: float) -> dict:
-    """Seconds per system-step on all cores, and what they can do at most before and after, as the benchmark prints them: {"isa": …,
+    """Seconds per system-step on all cores, and what they can do at most meanwhile, as the benchmark prints them: {"isa": …,
     "threads": …, "seconds": [repeats], "peaks": [repeats]}."""
     command = [benchmark, str(n), str(d), str(seconds)]
     return json.loads(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout)

@@ -22,13 +22,13 @@ def _limits(sizes, samples, peaks, beta) -> list[str]:
     """metasweep's time as a share of what the machine allows."""
     every = [peak for size in sizes for peak in peaks[size]]
     lines = [
-        f"What the machine can do at most, measured before and after each repeat of metasweep's: {statistics.median(every) / 1e9:.1f}·10⁹ fused "
-        "multiply-adds a second (one lane's each, all cores; median). Of the time of each repeat, the share that takes at this rate: "
+        f"What the machine can do at most, measured between metasweep's steps, after each 300 of them for an eighth of their time: {statistics.median(every) / 1e9:.1f}·10⁹ fused "
+        "multiply-adds a second (one lane's each, all cores; median). Of the time of each repeat, the share that takes at the rate measured in it: "
         "metasweep's fused multiply-adds (of inner products and sums, 3d a pair); the issue-limited bound of sums over pairs, 3d + 21 "
         "lane operations a pair (Z of both tokens 2, the exponential and its argument 19), each taking the place of a fused multiply-add; and "
         "as many operations as metasweep takes itself, whose exponential is one of 16. Medians. Gram matrix included, d > n in n coordinates. "
         "Others on the same host slow each repeat down by as much as they like; the last column is the bound's share of the fastest repeat, at the "
-        "highest rate that was measured beside any repeat of that size.",
+        "highest rate that was measured in any repeat of that size.",
         "",
         "| n, d | share of FMA peak | share of the issue-limited bound | share of its own operations | of the bound, fastest repeat |",
         "|---|---|---|---|---|",

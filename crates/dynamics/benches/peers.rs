@@ -4,8 +4,8 @@
 //!     cargo bench -p metasweep-dynamics --bench peers -- N D SECONDS
 //!
 //! Prints one line of JSON: the instructions used, the threads, in each repeat the seconds a system-step, and what all cores together could
-//! do at most just before and after it. A thread takes [`LANES`] systems from the start through [`HORIZON`] steps, as a chunk of a sweep does,
-//! and again.
+//! do at most meanwhile. A thread takes [`LANES`] systems from the start through [`HORIZON`] steps, as a chunk of a sweep does, then for a
+//! [`PEAK`]th of that time nothing but fused multiply-adds, and again: what others on the machine take, they take from both.
 
 #[path = "common/peak.rs"]
 mod peak;
@@ -27,8 +27,8 @@ use metasweep_dynamics::simd::{Isa, LANES};
 
 const REPEATS: u32 = 5;
 
-/// Of a measurement of the peak: some 20 ms.
-const RUNS: usize = 100;
+/// For how much of the time of steps what the core can do is measured after them.
+const PEAK: u32 = 8;
 
 /// Steps until a thread starts anew, as often as P0's Figure 2 does: of systems that came to rest long ago a sweep takes none.
 const HORIZON: u64 = 300;
@@ -64,31 +64,48 @@ fn systems(n: usize, d: usize, thread: usize, isa: Isa) -> Result<Systems, Strin
     Ok(Systems { model: Model::new(n, construction.coordinates(n, d)), starts, isa })
 }
 
-/// Time that all threads together take for so many times [`HORIZON`] steps of [`LANES`] systems: as in a sweep each takes the next when it
-/// is done with one, so that none waits for another. Starts do not count.
-fn together(systems: &[Systems], times: u64) -> Result<Duration, String> {
+/// What a thread has taken.
+#[derive(Default)]
+struct Taken {
+    /// For steps.
+    time: Duration,
+    /// Fused multiply-adds that it did between them, one lane's each, and their nanoseconds.
+    peak: (f64, f64),
+}
+
+/// The seconds that all threads together take for so many times [`HORIZON`] steps of [`LANES`] systems, and how many fused multiply-adds a
+/// second they could do meanwhile: as in a sweep each takes the next systems when it is done with some, so that none waits for another.
+/// Starts do not count.
+fn together(systems: &[Systems], times: u64) -> Result<(f64, f64), String> {
     let (ready, taken) = (Barrier::new(systems.len()), AtomicU64::new(0));
-    let run = |systems: &Systems| -> Result<Duration, String> {
+    let run = |systems: &Systems| -> Result<Taken, String> {
         ready.wait();
-        let mut time = Duration::ZERO;
+        let mut all = Taken::default();
         while taken.fetch_add(1, Ordering::Relaxed) < times {
             let mut ensemble = systems.start()?;
             let start = Instant::now();
             for _ in 0..HORIZON {
                 ensemble.step();
             }
-            time += start.elapsed();
+            let time = start.elapsed();
             black_box(ensemble.tokens());
+            all.time += time;
+            let (operations, nanoseconds) = peak::within(systems.isa, time / PEAK);
+            all.peak = (all.peak.0 + operations, all.peak.1 + nanoseconds);
         }
-        Ok(time)
+        Ok(all)
     };
     thread::scope(|scope| {
         let running: Vec<_> = systems.iter().map(|systems| scope.spawn(|| run(systems))).collect();
-        let mut all = Duration::ZERO;
+        let (mut time, mut operations, mut nanoseconds) = (0.0, 0.0, 0.0);
         for thread in running {
-            all += thread.join().map_err(|_| "a thread panicked".to_owned())??;
+            let one = thread.join().map_err(|_| "a thread panicked".to_owned())??;
+            time += one.time.as_secs_f64();
+            operations += one.peak.0;
+            nanoseconds += one.peak.1;
         }
-        Ok(all)
+        // On average over the time of all threads, as that of steps is counted.
+        Ok((time, systems.len() as f64 * 1e9 * operations / nanoseconds))
     })
 }
 
@@ -99,35 +116,20 @@ fn measure(n: usize, d: usize, seconds: f64) -> Result<String, String> {
 
     let wanted = threads as f64 * seconds / f64::from(REPEATS);
     let mut times = threads as u64;
-    let mut elapsed = together(&all, times)?.as_secs_f64();
+    let (mut elapsed, _) = together(&all, times)?;
     while elapsed < 0.1 * wanted {
         times *= 2;
-        elapsed = together(&all, times)?.as_secs_f64();
+        (elapsed, _) = together(&all, times)?;
     }
     times = ((times as f64 * wanted / elapsed) as u64).max(threads as u64);
     let (mut seconds, mut peaks) = (Vec::new(), Vec::new());
     for _ in 0..REPEATS {
-        let before = all_cores(isa, threads);
-        let elapsed = together(&all, times)?.as_secs_f64() / threads as f64;
-        seconds.push(format!("{:e}", elapsed / ((times * HORIZON) as f64 * LANES as f64)));
-        peaks.push(format!("{:e}", 0.5 * (before + all_cores(isa, threads))));
+        let (time, peak) = together(&all, times)?;
+        seconds.push(format!("{:e}", time / threads as f64 / ((times * HORIZON) as f64 * LANES as f64)));
+        peaks.push(format!("{peak:e}"));
     }
     let (isa, seconds, peaks) = (isa.name(), seconds.join(", "), peaks.join(", "));
     Ok(format!(r#"{{"isa": "{isa}", "threads": {threads}, "seconds": [{seconds}], "peaks": [{peaks}]}}"#))
-}
-
-/// Fused multiply-adds a second of all cores at once, one lane's each.
-fn all_cores(isa: Isa, threads: usize) -> f64 {
-    let ready = Barrier::new(threads);
-    let one = || {
-        ready.wait();
-        peak::sustained(isa, RUNS)
-    };
-    let total: f64 = thread::scope(|scope| {
-        let running: Vec<_> = (0..threads).map(|_| scope.spawn(one)).collect();
-        running.into_iter().map(|thread| thread.join().unwrap_or(f64::NAN)).sum()
-    });
-    1e9 * total
 }
 
 fn main() -> ExitCode {

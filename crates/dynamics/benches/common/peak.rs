@@ -2,7 +2,7 @@
 #![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
 
 use std::hint::black_box;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use metasweep_dynamics::simd::{Isa, Kernel, Lanes, Pack, dispatch};
 
@@ -49,9 +49,13 @@ pub fn best(isa: Isa, runs: usize) -> f64 {
     (0..runs).map(|_| run(isa)).map(|(operations, time)| operations / time).fold(0.0, f64::max)
 }
 
-/// The same on average over so many runs, whoever else has the core.
+/// Operations of as many runs as begin within so long, whoever else has the core, and their nanoseconds.
 #[allow(dead_code, reason = "one of the two benchmarks needs each")]
-pub fn sustained(isa: Isa, runs: usize) -> f64 {
-    let total = (0..runs).map(|_| run(isa)).fold((0.0, 0.0), |all, one| (all.0 + one.0, all.1 + one.1));
-    total.0 / total.1
+pub fn within(isa: Isa, time: Duration) -> (f64, f64) {
+    let (start, mut all) = (Instant::now(), (0.0, 0.0));
+    while start.elapsed() < time {
+        let one = run(isa);
+        all = (all.0 + one.0, all.1 + one.1);
+    }
+    all
 }
