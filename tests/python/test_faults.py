@@ -117,3 +117,14 @@ def test_what_a_killed_run_left_shows_up_late(tmp_path, reference, faults, place
     done = run(faults, out, ranks(out), late=4000)
     assert done.returncode == 0, done.stderr
     assert_same_files(out, reference)
+
+
+def test_a_folder_of_somebody_else_is_refused_at_once(tmp_path):
+    """Nothing of ours is late there, whatever it calls its folders; long before the minute and a half of patience."""
+    (tmp_path / "journal").mkdir()
+    (tmp_path / "journal" / "monday.txt").write_text("rain")
+    (tmp_path / "cells").mkdir()
+    (tmp_path / "notes.txt").write_text("mine")
+    refused = metasweep(*local(tmp_path)[1:], code=3, timeout=45)
+    assert "is not empty and holds no metasweep dataset" in refused.stderr
+    assert (tmp_path / "notes.txt").read_text() == "mine"

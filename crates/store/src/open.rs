@@ -18,6 +18,9 @@ use crate::owner::Owner;
 use crate::parquet_file::part_path;
 use crate::resume::{Resumed, resume};
 
+/// How often what may be late is looked for.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
 /// What to do about rows of another engine.
 const ELSEWHERE: &str = "Choose another folder with --out, or use the metasweep that wrote it";
 
@@ -128,41 +131,38 @@ impl Dataset {
     }
 }
 
-/// The manifest; `None` where a dataset may begin. Tables beside a folder for journals are a dataset: what says of which sweep is
-/// waited for if neither manifest nor journal is seen, since a network file system may show the files of others late.
+/// The manifest; `None` where a dataset may begin: nothing is there but what a run leaves that was killed before its manifest, or tables of
+/// which a journal says that they are of this sweep. If neither manifest nor journal is seen beside tables, they are waited for: a network
+/// file system may show the files of others late.
 fn manifest_of(dir: &Path, sweep: &Sweep) -> Result<Option<Manifest>> {
-    let started = Instant::now();
-    loop {
-        if let Some(manifest) = Manifest::read(dir)? {
-            return Ok(Some(manifest));
-        }
-        match check_new(dir, sweep) {
-            Err(StoreError::NotADataset { .. })
-                if started.elapsed() < PATIENCE
-                    && layout::journal(dir).exists()
-                    && replay_all(dir)?.0.is_empty() =>
-            {
-                std::thread::sleep(Duration::from_millis(50));
-            }
-            checked => return checked.map(|()| None),
-        }
-    }
-}
-
-/// Whether a dataset may begin in a folder without a manifest.
-fn check_new(dir: &Path, sweep: &Sweep) -> Result<()> {
-    let names = if dir.exists() { names(dir)? } else { Vec::new() };
     let is_table = |name: &String| Table::ALL.iter().any(|table| table.name() == name);
-    // What a run that was killed before its manifest leaves behind.
     let ours = |name: &String| {
         ["journal", "staging", "inputs", "slurm"].contains(&name.as_str())
             || name.starts_with(".manifest.json.")
             || is_table(name)
     };
-    if !names.iter().all(ours) || names.iter().any(is_table) && !has_journal_of(dir, sweep)? {
-        return Err(StoreError::NotADataset { path: dir.to_owned() });
+    let started = Instant::now();
+    loop {
+        if let Some(manifest) = Manifest::read(dir)? {
+            return Ok(Some(manifest));
+        }
+        let names = if dir.exists() { names(dir)? } else { Vec::new() };
+        let are_ours = names.iter().all(ours);
+        if are_ours && !names.iter().any(is_table) {
+            return Ok(None);
+        }
+        let (replays, _) = replay_all(dir)?;
+        let identity = identity(sweep);
+        let mut provenances = replays.iter().filter_map(|replay| replay.provenance.as_ref());
+        if are_ours && provenances.any(|provenance| provenance.identity == identity) {
+            return Ok(None);
+        }
+        let may_be_late = are_ours && replays.is_empty() && names.iter().any(|name| name == "journal");
+        if !may_be_late || started.elapsed() >= PATIENCE {
+            return Err(StoreError::NotADataset { path: dir.to_owned() });
+        }
+        std::thread::sleep(LOOK_AGAIN);
     }
-    Ok(())
 }
 
 /// What earlier runs left under temporary names beside the tables, when they were killed.
@@ -199,13 +199,6 @@ fn check_parts(dir: &Path, manifest: &Manifest) -> Result<()> {
         return Err(StoreError::Damaged { path, what });
     }
     Ok(())
-}
-
-/// Whether a run of this sweep has written here.
-fn has_journal_of(dir: &Path, sweep: &Sweep) -> Result<bool> {
-    let identity = identity(sweep);
-    let (replays, _) = replay_all(dir)?;
-    Ok(replays.iter().filter_map(|replay| replay.provenance.as_ref()).any(|one| one.identity == identity))
 }
 
 fn take(dir: &Path) -> Result<(Owner, u64)> {
