@@ -77,11 +77,14 @@ def best_batches() -> dict[tuple, int]:
     return best
 
 
-def rounds(benchmark: Path, batches: dict[tuple, int]) -> tuple[dict[tuple, list[float]], dict[tuple, list[float]]]:
-    """Seconds per system-step, all repeats of all rounds, by (competitor, n, d): peer, ours, peer, ours, …; and what the machine could
-    do at most around each of ours, by (n, d)."""
+def rounds(
+    benchmark: Path, batches: dict[tuple, int]
+) -> tuple[dict[tuple, list[float]], dict[tuple, list[float]], dict[tuple, list[tuple[float, float]]]]:
+    """Seconds per system-step, all repeats of all rounds, by (competitor, n, d): peer, ours, peer, ours, …; what the machine could
+    do at most around each of ours, by (n, d); and both in the cores' best moments of each."""
     samples: dict[tuple, list[float]] = {}
     peaks: dict[tuple, list[float]] = {}
+    best: dict[tuple, list[tuple[float, float]]] = {}
     for number in range(ROUNDS):
         for n, d in SIZES:
             for peer in PEERS:
@@ -90,8 +93,9 @@ def rounds(benchmark: Path, batches: dict[tuple, int]) -> tuple[dict[tuple, list
                 measured = ours.time_steps(benchmark, n, d, SECONDS / len(PEERS))
                 samples.setdefault(("metasweep", n, d), []).extend(measured["seconds"])
                 peaks.setdefault((n, d), []).extend(measured["peaks"])
+                best.setdefault((n, d), []).extend(zip(measured["best_seconds"], measured["best_peaks"], strict=True))
         print(f"round {number + 1} of {ROUNDS} done", file=sys.stderr)
-    return samples, peaks
+    return samples, peaks, best
 
 
 def main() -> None:
@@ -108,7 +112,7 @@ def main() -> None:
     about = ours.time_steps(benchmark, n, d, 0.2)
 
     watch = machine.Watch()
-    samples, peaks = rounds(benchmark, batches)
+    samples, peaks, best = rounds(benchmark, batches)
     nearest = lambda n, d: batches["torch_batched", n, min((e for m, e in SIZES if m == n), key=lambda e: abs(e - d))]
     figure = figure2.compare(product, nearest)
     others = watch.share_of_others()
@@ -124,6 +128,7 @@ def main() -> None:
         samples=samples,
         differences=differences,
         peaks=peaks,
+        best=best,
         figure=figure,
         tried=(HERE / "tried.md").read_text(encoding="utf-8"),
         protocol={

@@ -58,8 +58,8 @@ def build_product() -> Path:
 
 
 def time_steps(benchmark: Path, n: int, d: int, seconds: float) -> dict:
-    """Seconds per system-step on all cores, and what they can do at most meanwhile, as the benchmark prints them: {"isa": …,
-    "threads": …, "seconds": [repeats], "peaks": [repeats]}."""
+    """Seconds per system-step on all cores, and what they can do at most meanwhile, and both in each core's best moments, as the
+    benchmark prints them: {"isa": …, "threads": …, "seconds": [repeats], "peaks": [repeats], "best_seconds": …, "best_peaks": …}."""
     command = [benchmark, str(n), str(d), str(seconds)]
     return json.loads(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout)
 

@@ -4,8 +4,9 @@
 //!     cargo bench -p metasweep-dynamics --bench peers -- N D SECONDS
 //!
 //! Prints one line of JSON: the instructions used, the threads, in each repeat the seconds a system-step, and what all cores together could
-//! do at most meanwhile. A thread takes [`LANES`] systems from the start through [`HORIZON`] steps, as a chunk of a sweep does, then for a
-//! [`PEAK`]th of that time nothing but fused multiply-adds, and again: what others on the machine take, they take from both.
+//! do at most meanwhile; then both once more with each core in its best moment of the repeat. A thread takes [`LANES`] systems from the
+//! start through [`HORIZON`] steps, as a chunk of a sweep does, then for a [`PEAK`]th of that time nothing but fused multiply-adds, and
+//! again: what others on the machine take, they take from both, though not the same share; in the best moments they take least.
 
 #[path = "common/peak.rs"]
 mod peak;
@@ -71,12 +72,21 @@ struct Taken {
     time: Duration,
     /// Fused multiply-adds that it did between them, one lane's each, and their nanoseconds.
     peak: (f64, f64),
+    /// The most system-steps, and the most fused multiply-adds, that it did a second, from one start to the next.
+    best: (f64, f64),
 }
 
-/// The seconds that all threads together take for so many times [`HORIZON`] steps of [`LANES`] systems, and how many fused multiply-adds a
-/// second they could do meanwhile: as in a sweep each takes the next systems when it is done with some, so that none waits for another.
-/// Starts do not count.
-fn together(systems: &[Systems], times: u64) -> Result<(f64, f64), String> {
+/// A repeat: seconds a system-step, and fused multiply-adds a second, of all cores together.
+struct Repeat {
+    /// On average over the time of all threads.
+    all: (f64, f64),
+    /// With each core in its best moments.
+    best: (f64, f64),
+}
+
+/// All threads together take [`HORIZON`] steps of [`LANES`] systems so many times: as in a sweep each takes the next systems when it is done
+/// with some, so that none waits for another. Starts do not count.
+fn together(systems: &[Systems], times: u64) -> Result<Repeat, String> {
     let (ready, taken) = (Barrier::new(systems.len()), AtomicU64::new(0));
     let run = |systems: &Systems| -> Result<Taken, String> {
         ready.wait();
@@ -92,20 +102,23 @@ fn together(systems: &[Systems], times: u64) -> Result<(f64, f64), String> {
             all.time += time;
             let (operations, nanoseconds) = peak::within(systems.isa, time / PEAK);
             all.peak = (all.peak.0 + operations, all.peak.1 + nanoseconds);
+            let steps = (HORIZON * LANES as u64) as f64 / time.as_secs_f64();
+            all.best = (all.best.0.max(steps), all.best.1.max(1e9 * operations / nanoseconds));
         }
         Ok(all)
     };
     thread::scope(|scope| {
         let running: Vec<_> = systems.iter().map(|systems| scope.spawn(|| run(systems))).collect();
-        let (mut time, mut operations, mut nanoseconds) = (0.0, 0.0, 0.0);
+        let (mut time, mut peak, mut best) = (0.0, (0.0, 0.0), (0.0, 0.0));
         for thread in running {
             let one = thread.join().map_err(|_| "a thread panicked".to_owned())??;
             time += one.time.as_secs_f64();
-            operations += one.peak.0;
-            nanoseconds += one.peak.1;
+            peak = (peak.0 + one.peak.0, peak.1 + one.peak.1);
+            best = (best.0 + one.best.0, best.1 + one.best.1);
         }
-        // On average over the time of all threads, as that of steps is counted.
-        Ok((time, systems.len() as f64 * 1e9 * operations / nanoseconds))
+        let (threads, steps) = (systems.len() as f64, (times * HORIZON) as f64 * LANES as f64);
+        let all = (time / threads / steps, threads * 1e9 * peak.0 / peak.1);
+        Ok(Repeat { all, best: (best.0.recip(), best.1) })
     })
 }
 
@@ -114,22 +127,30 @@ fn measure(n: usize, d: usize, seconds: f64) -> Result<String, String> {
     let threads = thread::available_parallelism().map_err(|error| error.to_string())?.get();
     let all = (0..threads).map(|thread| systems(n, d, thread, isa)).collect::<Result<Vec<_>, _>>()?;
 
+    // Of all threads together for a repeat; and what they took for `times` times.
     let wanted = threads as f64 * seconds / f64::from(REPEATS);
+    let elapsed =
+        |repeat: &Repeat, times: u64| repeat.all.0 * threads as f64 * (times * HORIZON) as f64 * LANES as f64;
     let mut times = threads as u64;
-    let (mut elapsed, _) = together(&all, times)?;
-    while elapsed < 0.1 * wanted {
+    let mut taken = elapsed(&together(&all, times)?, times);
+    while taken < 0.1 * wanted {
         times *= 2;
-        (elapsed, _) = together(&all, times)?;
+        taken = elapsed(&together(&all, times)?, times);
     }
-    times = ((times as f64 * wanted / elapsed) as u64).max(threads as u64);
-    let (mut seconds, mut peaks) = (Vec::new(), Vec::new());
-    for _ in 0..REPEATS {
-        let (time, peak) = together(&all, times)?;
-        seconds.push(format!("{:e}", time / threads as f64 / ((times * HORIZON) as f64 * LANES as f64)));
-        peaks.push(format!("{peak:e}"));
-    }
-    let (isa, seconds, peaks) = (isa.name(), seconds.join(", "), peaks.join(", "));
-    Ok(format!(r#"{{"isa": "{isa}", "threads": {threads}, "seconds": [{seconds}], "peaks": [{peaks}]}}"#))
+    times = ((times as f64 * wanted / taken) as u64).max(threads as u64);
+    let repeats = (0..REPEATS).map(|_| together(&all, times)).collect::<Result<Vec<_>, _>>()?;
+    let list = |figure: fn(&Repeat) -> f64| {
+        let figures: Vec<String> = repeats.iter().map(|repeat| format!("{:e}", figure(repeat))).collect();
+        format!("[{}]", figures.join(", "))
+    };
+    let figures = [
+        ("seconds", list(|repeat| repeat.all.0)),
+        ("peaks", list(|repeat| repeat.all.1)),
+        ("best_seconds", list(|repeat| repeat.best.0)),
+        ("best_peaks", list(|repeat| repeat.best.1)),
+    ];
+    let figures: Vec<String> = figures.iter().map(|(name, list)| format!(r#""{name}": {list}"#)).collect();
+    Ok(format!(r#"{{"isa": "{}", "threads": {threads}, {}}}"#, isa.name(), figures.join(", ")))
 }
 
 fn main() -> ExitCode {
