@@ -19,11 +19,13 @@ sys.path.append(str(ROOT / "benches"))
 import machine
 
 ROUNDS = 3
+#: Of ranks beside threads: what others on the host take meanwhile makes a tenth of a run, far more than what is looked for.
+RANKS_ROUNDS = 10
 #: A sweep file is run with as many replicas as are foretold to take so many seconds of one core, and left out above the second figure.
 SECONDS, TOO_LONG = 6.0, 120.0
 #: All cells, few replicas: mixed tasks, half a minute of one core.
 MIXED = ["--set", "replicas=48"]
-TAIL = "## The tail"
+THREADS, TAIL = "## Threads and ranks", "## The tail"
 #: The same grid, d from 2 to 1024, long enough that the cost model has been corrected on the way.
 LONG = ["--set", "replicas=192"]
 MPIRUN = ["mpirun", "--map-by", ":OVERSUBSCRIBE", "--bind-to", "none"]
@@ -37,14 +39,14 @@ def spent(command, environment=None):
     return time.perf_counter() - started, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def in_turns(forms):
-    """Seconds on the wall of each form of the same run, the forms taking turns."""
+def in_turns(forms, rounds):
+    """Seconds on the wall of each form of the same run, the forms taking turns, in the other order every other round."""
     found = {name: [] for name in forms}
-    for number in range(ROUNDS):
-        for name, command in forms.items():
+    for number in range(rounds):
+        for name, command in list(forms.items())[:: 1 if number % 2 == 0 else -1]:
             with tempfile.TemporaryDirectory() as folder:
                 found[name].append(spent([*command, "--out", Path(folder) / "out"], ENVIRONMENT)[0])
-        print(f"round {number + 1} of {ROUNDS} done", file=sys.stderr)
+        print(f"round {number + 1} of {rounds} done", file=sys.stderr)
     return found
 
 
@@ -130,13 +132,37 @@ d from 2 to 1024 in one grid. {datetime.date.today().isoformat()}, others took {
 """
 
 
+def threads_section(binary):
+    """The section about one thread, two threads and oversubscribed ranks."""
+    watch = machine.Watch()
+    run = [binary, "-q", "run", ROOT / "sweeps/p0-fig2.toml", *MIXED]
+    threads = in_turns({"one": [*run, "--threads", 1], "two": [*run, "--threads", 2]}, ROUNDS)
+    forms = {"four": [*MPIRUN, "-n", 4, *run, "--threads", 1], "one": [*MPIRUN, "-n", 1, *run, "--threads", 2]}
+    ranks = in_turns(forms, RANKS_ROUNDS)
+    return f"""{THREADS}
+
+`sweeps/p0-fig2.toml` with `--set {MIXED[1]}`: all cells, from the start of the binary to the last Parquet file; the forms
+take turns, {ROUNDS} rounds of the threads, {RANKS_ROUNDS} of the ranks; median of the ratios, quartiles in brackets.
+{datetime.date.today().isoformat()}, others took {100 * watch.share_of_others():.1f}% of the machine.
+
+| what | ratio of the times |
+|---|---|
+| one thread to two | {ratio(threads["one"], threads["two"])} |
+| four ranks of one thread on {machine.describe()['cores']} cores to one rank with two threads, both under mpirun | {ratio(ranks["four"], ranks["one"])} |
+"""
+
+
+def replaced(text, heading, section):
+    """The page with another section in the place of the one under this heading."""
+    before, _, rest = text.partition(heading)
+    _, following, rest = rest.partition("\n## ")
+    return before + section + following + rest
+
+
 def page(binary):
     """The page, and the share of the machine that others took."""
     watch = machine.Watch()
-    run = [binary, "-q", "run", ROOT / "sweeps/p0-fig2.toml", *MIXED]
-    threads = in_turns({"one": [*run, "--threads", 1], "two": [*run, "--threads", 2]})
-    ranks = in_turns({"four": [*MPIRUN, "-n", 4, *run, "--threads", 1], "one": [*MPIRUN, "-n", 1, *run, "--threads", 2]})
-    tail = tail_section(binary)
+    threads, tail = threads_section(binary), tail_section(binary)
     lines, left_out, start_up = catalogue(binary)
     ratios = [expected / taken for _, _, expected, taken in lines]
     within = sum(0.5 <= one <= 2 for one in ratios)
@@ -149,16 +175,7 @@ Written by `benches/scheduling/run` (see benches/README.md); no figure here was 
 
 {datetime.date.today().isoformat()} · {about['processor']}, {about['cores']} cores · {about['system']}. Other processes took {100 * others:.1f}% of the machine meanwhile.
 
-## Threads and ranks
-
-`sweeps/p0-fig2.toml` with `--set {MIXED[1]}`: all cells, from the start of the binary to the last Parquet file; the forms
-take turns, {ROUNDS} rounds; median of the ratios, quartiles in brackets.
-
-| what | ratio of the times |
-|---|---|
-| one thread to two | {ratio(threads["one"], threads["two"])} |
-| four ranks of one thread on {about['cores']} cores to one rank with two threads, both under mpirun | {ratio(ranks["four"], ranks["one"])} |
-
+{threads}
 {tail}
 ## The cost model
 
@@ -179,14 +196,15 @@ While a sweep runs, what its tasks really take corrects what the others are expe
 def main():
     parser = argparse.ArgumentParser(prog="benches/scheduling/run")
     parser.add_argument("binary", type=Path)
-    parser.add_argument("--tail", action="store_true", help="measure the section about the tail alone, and replace it")
+    parser.add_argument("--threads", action="store_true", help="measure the section about threads and ranks alone, and replace it")
+    parser.add_argument("--tail", action="store_true", help="the same of the section about the tail")
     parser.add_argument("--dry-run", action="store_true", help="print the page instead of writing it")
     options = parser.parse_args()
-    if options.tail:
+    alone = [(THREADS, threads_section)] * options.threads + [(TAIL, tail_section)] * options.tail
+    if alone:
         path = ROOT / "docs/scheduling.md"
-        before, _, rest = path.read_text(encoding="utf-8").partition("## The cost model")
-        text = before.partition(TAIL)[0] + tail_section(options.binary.resolve()) + "\n## The cost model" + rest
-        path.write_text(text, encoding="utf-8")
+        for heading, section in alone:
+            path.write_text(replaced(path.read_text(encoding="utf-8"), heading, section(options.binary.resolve())), encoding="utf-8")
         return
     text, others = page(options.binary.resolve())
     if options.dry_run:
