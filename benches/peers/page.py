@@ -27,10 +27,9 @@ def _limits(sizes, samples, peaks, best, beta) -> list[str]:
         "metasweep's fused multiply-adds (of inner products and sums, 3d a pair); the issue-limited bound of sums over pairs, 3d + 21 "
         "lane operations a pair (Z of both tokens 2, the exponential and its argument 19), each taking the place of a fused multiply-add; and "
         "as many operations as metasweep takes itself, whose exponential is one of 16. Medians. Gram matrix included, d > n in n coordinates. "
-        "Others on the same host slow each repeat down by as much as they like, and sums over pairs, which keep a core's decoder and nearest "
-        "cache full, by more than plain multiply-adds. So the last two columns are the bound's share in the fastest repeat, and in the best moments "
-        "of a repeat: each core in its fastest 300 steps from a start, the other one at work as well; both at the highest rate of multiply-adds "
-        "that was measured in any such stretch of that size.",
+        "Others on the same host slow each repeat down by as much as they like. The last two columns are no medians, but the bound's share in the fastest of all "
+        "repeats, and in the best moments of all: each core in its fastest 300 steps from a start, while the others work as well or have just finished "
+        "a repeat; both at the highest rate of multiply-adds that was measured over a repeat, or between two such stretches, of that size.",
         "",
         "| n, d | share of FMA peak | share of the issue-limited bound | share of its own operations | of the bound, fastest repeat | of the bound, best moments |",
         "|---|---|---|---|---|---|",

@@ -200,17 +200,19 @@ def main():
     parser.add_argument("--tail", action="store_true", help="the same of the section about the tail")
     parser.add_argument("--dry-run", action="store_true", help="print the page instead of writing it")
     options = parser.parse_args()
+    path = ROOT / "docs/scheduling.md"
     alone = [(THREADS, threads_section)] * options.threads + [(TAIL, tail_section)] * options.tail
     if alone:
-        path = ROOT / "docs/scheduling.md"
+        watch, text = machine.Watch(), path.read_text(encoding="utf-8")
         for heading, section in alone:
-            path.write_text(replaced(path.read_text(encoding="utf-8"), heading, section(options.binary.resolve())), encoding="utf-8")
-        return
-    text, others = page(options.binary.resolve())
+            text = replaced(text, heading, section(options.binary.resolve()))
+        others = watch.share_of_others()
+    else:
+        text, others = page(options.binary.resolve())
     if options.dry_run:
         print(text)
     else:
-        machine.write(ROOT / "docs/scheduling.md", text, others)
+        machine.write(path, text, others)
 
 
 if __name__ == "__main__":

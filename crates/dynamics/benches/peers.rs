@@ -6,7 +6,7 @@
 //! Prints one line of JSON: the instructions used, the threads, in each repeat the seconds a system-step, and what all cores together could
 //! do at most meanwhile; then both once more with each core in its best moment of the repeat. A thread takes [`LANES`] systems from the
 //! start through [`HORIZON`] steps, as a chunk of a sweep does, then for a [`PEAK`]th of that time nothing but fused multiply-adds, and
-//! again: what others on the machine take, they take from both, though not the same share; in the best moments they take least.
+//! again: what others on the machine take, they take from both, though not the same share.
 
 #[path = "common/peak.rs"]
 mod peak;
