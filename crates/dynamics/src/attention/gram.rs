@@ -72,62 +72,32 @@ impl Kernel for Gram<'_> {
                 self::longest(of_group(group), n, d).store(longest, group);
             }
         }
-        // A whole pack at a time: each line of the products is written once.
-        if LANES == 2 * L::WIDTH && groups::<L>(lanes).len() == 2 {
-            macro_rules! shortest {
-                ($($d:literal)*) => {
-                    match d {
-                        $($d => return rows::<L, $d, 2>([of_group(0), of_group(1)], n, 0, gram),)*
-                        _ => {}
-                    }
-                };
-            }
-            shortest!(1 2 3 4);
-        }
-        for group in groups::<L>(lanes) {
-            let tokens = of_group(group);
-            macro_rules! short {
-                ($($d:literal)*) => {
-                    match d {
-                        $($d => {
-                            rows::<L, $d, 1>([tokens], n, group, gram);
-                            continue;
-                        })*
-                        _ => {}
-                    }
-                };
-            }
-            short!(1 2 3 4);
-            macro_rules! stripped {
-                ($($d:literal: $($width:literal)*;)*) => {
-                    match d {
-                        $($d => {
-                            rows_of_strips!(tokens, n, group, gram, $($width)*);
-                            continue;
-                        })*
-                        _ => {}
-                    }
-                };
-            }
-            stripped!(5: 2 3; 6: 2 2 2; 7: 2 2 3; 8: 2 3 3;);
-            for first in (0..n).step_by(ROWS) {
-                let end = n.min(first + ROWS);
-                match end - first {
-                    1 => {}
-                    2 => triangle::<L, 2>(tokens, n, d, first, group, gram),
-                    3 => triangle::<L, 3>(tokens, n, d, first, group, gram),
-                    _ => triangle::<L, ROWS>(tokens, n, d, first, group, gram),
-                }
-                let mut j = end;
-                while j + COLUMNS <= n {
-                    block::<L, COLUMNS>(tokens, n, d, first, j, group, gram);
-                    j += COLUMNS;
-                }
-                match n - j {
-                    2 => block::<L, 2>(tokens, n, d, first, j, group, gram),
-                    1 => block::<L, 1>(tokens, n, d, first, j, group, gram),
+        // Row by row, or a few rows at a time, of all groups: each line of the products stays in the nearest cache until it is whole.
+        let whole = LANES == 2 * L::WIDTH && groups::<L>(lanes).len() == 2;
+        macro_rules! short {
+            ($($d:literal)*) => {
+                match d {
+                    $($d if whole => return rows::<L, $d, 2>([of_group(0), of_group(1)], n, 0, gram),
+                    $d => {
+                        return groups::<L>(lanes).for_each(|group| rows::<L, $d, 1>([of_group(group)], n, group, gram));
+                    })*
                     _ => {}
                 }
+            };
+        }
+        short!(1 2 3 4);
+        macro_rules! stripped {
+            ($($d:literal: $($strip:ident $width:literal)*;)*) => {
+                match d {
+                    $($d => return rows_of_strips!(of_group, n, lanes, gram, $($strip $width)*),)*
+                    _ => {}
+                }
+            };
+        }
+        stripped!(5: a 2 b 3; 6: a 2 b 2 c 2; 7: a 2 b 2 c 3; 8: a 2 b 3 c 3;);
+        for first in (0..n).step_by(ROWS) {
+            for group in groups::<L>(lanes) {
+                few_rows(of_group(group), n, d, first, group, gram);
             }
         }
     }
@@ -186,21 +156,17 @@ fn rows<L: Lanes<Scalar = f64>, const D: usize, const G: usize>(
     group: usize,
     mut gram: &mut [Pack],
 ) {
+    let tokens = tokens.map(|tokens| &tokens.as_chunks::<D>().0[..n]);
     for i in 0..n {
-        let mut own = [[L::splat(0.0); D]; G];
-        let mut others = tokens;
-        for g in 0..G {
-            own[g].copy_from_slice(&tokens[g][i * D..][..D]);
-            others[g] = &tokens[g][(i + 1) * D..n * D];
-        }
         let (products, rest) = gram.split_at_mut(n - 1 - i);
         gram = rest;
+        let own = tokens.map(|tokens| tokens[i]);
+        let others = tokens.map(|tokens| &tokens[i + 1..][..products.len()]);
         for (j, product) in products.iter_mut().enumerate() {
             for g in 0..G {
-                let other = &others[g][j * D..][..D];
                 let mut sum = L::splat(0.0);
                 for k in 0..D {
-                    sum = own[g][k].mul_add(other[k], sum);
+                    sum = own[g][k].mul_add(others[g][j][k], sum);
                 }
                 sum.store(product, group + g);
             }
@@ -208,54 +174,92 @@ fn rows<L: Lanes<Scalar = f64>, const D: usize, const G: usize>(
     }
 }
 
-/// The same of tokens that stand in a few strips of these widths.
+/// Products of one token with so many others are summed side by side: each sum is a chain, and few instructions wait for another.
+const ABREAST: usize = 4;
+
+/// The same of tokens that stand in a few strips of these widths, of all groups.
 macro_rules! rows_of_strips {
-    ($tokens:expr, $n:expr, $group:expr, $gram:expr, $first:literal $($more:literal)*) => {{
+    ($of_group:expr, $n:expr, $lanes:expr, $gram:expr, $($strip:ident $width:literal)*) => {{
         let (n, mut gram) = ($n, &mut *$gram);
-        // Strip by strip, the tokens after row i.
-        let (first, more) = $tokens.split_at(n * $first);
-        let first = first.as_chunks::<$first>().0;
-        rows_of_strips!(@split more, n, rest, $($more)*);
         for i in 0..n {
             let (products, after) = gram.split_at_mut(n - 1 - i);
             gram = after;
-            let own = first[i];
-            rows_of_strips!(@each rest, i, own, first, products, $group, $($more)*);
+            let count = products.len();
+            for group in groups::<L>($lanes) {
+                let tokens = $of_group(group);
+                let mut start = 0;
+                $(
+                    let $strip = tokens[start..start + n * $width].as_chunks::<$width>().0;
+                    let $strip = ($strip[i], &$strip[i + 1..][..count]);
+                    start += n * $width;
+                )*
+                debug_assert_eq!(start, tokens.len());
+                macro_rules! some {
+                    ($j:expr, $count:expr) => {
+                        let mut sums = [L::splat(0.0); $count];
+                        $(along(&$strip.0, &$strip.1[$j..$j + $count], &mut sums);)*
+                        for c in 0..$count {
+                            sums[c].store(&mut products[$j + c], group);
+                        }
+                    };
+                }
+                let mut j = 0;
+                while j + ABREAST <= count {
+                    some!(j, ABREAST);
+                    j += ABREAST;
+                }
+                while j < count {
+                    some!(j, 1);
+                    j += 1;
+                }
+            }
         }
     }};
-    (@split $more:ident, $n:ident, $rest:ident, $second:literal) => {
-        let $rest = ($more.as_chunks::<$second>().0,);
-    };
-    (@split $more:ident, $n:ident, $rest:ident, $second:literal $third:literal) => {
-        let (second, third) = $more.split_at($n * $second);
-        let $rest = (second.as_chunks::<$second>().0, third.as_chunks::<$third>().0);
-    };
-    (@each $rest:ident, $i:ident, $own:ident, $first:ident, $products:ident, $group:expr, $second:literal) => {
-        let own_second = $rest.0[$i];
-        let others = $first[$i + 1..].iter().zip(&$rest.0[$i + 1..]);
-        for (product, (first, second)) in $products.iter_mut().zip(others) {
-            let sum = along(&$own, first, L::splat(0.0));
-            along(&own_second, second, sum).store(product, $group);
-        }
-    };
-    (@each $rest:ident, $i:ident, $own:ident, $first:ident, $products:ident, $group:expr, $second:literal $third:literal) => {
-        let (own_second, own_third) = ($rest.0[$i], $rest.1[$i]);
-        let others = $first[$i + 1..].iter().zip(&$rest.0[$i + 1..]).zip(&$rest.1[$i + 1..]);
-        for (product, ((first, second), third)) in $products.iter_mut().zip(others) {
-            let sum = along(&own_second, second, along(&$own, first, L::splat(0.0)));
-            along(&own_third, third, sum).store(product, $group);
-        }
-    };
 }
 use rows_of_strips;
 
-/// `sum + ⟨left, right⟩`, coordinate by coordinate.
+/// Adds ⟨left, right_c⟩ to each of the sums, coordinate by coordinate.
 #[inline(always)]
-fn along<L: Lanes<Scalar = f64>, const W: usize>(left: &[L; W], right: &[L; W], mut sum: L) -> L {
+fn along<L: Lanes<Scalar = f64>, const W: usize, const C: usize>(
+    left: &[L; W],
+    right: &[[L; W]],
+    sums: &mut [L; C],
+) {
+    let right = &right[..C];
     for k in 0..W {
-        sum = left[k].mul_add(right[k], sum);
+        for c in 0..C {
+            sums[c] = left[k].mul_add(right[c][k], sums[c]).in_turn();
+        }
     }
-    sum
+}
+
+/// The products of rows `first .. first + ROWS`, as far as there are so many, with all tokens after them.
+#[inline(always)]
+fn few_rows<L: Lanes<Scalar = f64>>(
+    tokens: &[L],
+    n: usize,
+    d: usize,
+    first: usize,
+    group: usize,
+    gram: &mut [Pack],
+) {
+    let end = n.min(first + ROWS);
+    match end - first {
+        1 => {}
+        2 => triangle::<L, 2>(tokens, n, d, first, group, gram),
+        3 => triangle::<L, 3>(tokens, n, d, first, group, gram),
+        _ => triangle::<L, ROWS>(tokens, n, d, first, group, gram),
+    }
+    let mut j = end;
+    while j + COLUMNS <= n {
+        block::<L, COLUMNS>(tokens, n, d, first, j, group, gram);
+        j += COLUMNS;
+    }
+    match n - j {
+        2 => block::<L, 2>(tokens, n, d, first, j, group, gram),
+        1 => block::<L, 1>(tokens, n, d, first, j, group, gram),
+        _ => {}
+    }
 }
 
 /// The products of rows `first .. first + ROWS` with tokens `j .. j + C`.
