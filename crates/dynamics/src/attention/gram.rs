@@ -97,7 +97,24 @@ impl Kernel for Gram<'_> {
         stripped!(5: a 2 b 3; 6: a 2 b 2 c 2; 7: a 2 b 2 c 3; 8: a 2 b 3 c 3;);
         for first in (0..n).step_by(ROWS) {
             for group in groups::<L>(lanes) {
-                few_rows(of_group(group), n, d, first, group, gram);
+                let tokens = of_group(group);
+                let end = n.min(first + ROWS);
+                match end - first {
+                    1 => {}
+                    2 => triangle::<L, 2>(tokens, n, d, first, group, gram),
+                    3 => triangle::<L, 3>(tokens, n, d, first, group, gram),
+                    _ => triangle::<L, ROWS>(tokens, n, d, first, group, gram),
+                }
+                let mut j = end;
+                while j + COLUMNS <= n {
+                    block::<L, COLUMNS>(tokens, n, d, first, j, group, gram);
+                    j += COLUMNS;
+                }
+                match n - j {
+                    2 => block::<L, 2>(tokens, n, d, first, j, group, gram),
+                    1 => block::<L, 1>(tokens, n, d, first, j, group, gram),
+                    _ => {}
+                }
             }
         }
     }
@@ -230,35 +247,6 @@ fn along<L: Lanes<Scalar = f64>, const W: usize, const C: usize>(
         for c in 0..C {
             sums[c] = left[k].mul_add(right[c][k], sums[c]).in_turn();
         }
-    }
-}
-
-/// The products of rows `first .. first + ROWS`, as far as there are so many, with all tokens after them.
-#[inline(always)]
-fn few_rows<L: Lanes<Scalar = f64>>(
-    tokens: &[L],
-    n: usize,
-    d: usize,
-    first: usize,
-    group: usize,
-    gram: &mut [Pack],
-) {
-    let end = n.min(first + ROWS);
-    match end - first {
-        1 => {}
-        2 => triangle::<L, 2>(tokens, n, d, first, group, gram),
-        3 => triangle::<L, 3>(tokens, n, d, first, group, gram),
-        _ => triangle::<L, ROWS>(tokens, n, d, first, group, gram),
-    }
-    let mut j = end;
-    while j + COLUMNS <= n {
-        block::<L, COLUMNS>(tokens, n, d, first, j, group, gram);
-        j += COLUMNS;
-    }
-    match n - j {
-        2 => block::<L, 2>(tokens, n, d, first, j, group, gram),
-        1 => block::<L, 1>(tokens, n, d, first, j, group, gram),
-        _ => {}
     }
 }
 
