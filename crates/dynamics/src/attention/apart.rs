@@ -1,9 +1,10 @@
 //! Tokens that stand apart: group by group of lanes, registers side by side, where packs are two registers; and in strips, each of which
 //! has a few coordinates of all tokens, so that what a sum over tokens reads is one piece.
 //!
-//! Tokens of at most [`WHOLE`] coordinates are one strip. Else strips have three coordinates, and the first ones two: `[group][strip][token]
-//! [coordinate]`.
+//! Strips have three coordinates, and the first ones two: `[group][strip][token][coordinate]`.
 #![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
+
+use std::slice::ChunksExact;
 
 use super::gram::parts;
 use crate::simd::{Kernel, LANES, Lanes, Pack, groups};
@@ -11,12 +12,8 @@ use crate::simd::{Kernel, LANES, Lanes, Pack, groups};
 /// Coordinates summed together: four rows of three sums are as many as 16 registers hold beside their operands.
 pub(crate) const TILE: usize = 3;
 
-/// Tokens of so many coordinates are not cut into strips.
-pub(crate) const WHOLE: usize = 4;
-
 /// Runs `$body` for every tile of `$d` coordinates: `$k` is its first coordinate, `$width` its width. The first one has a register to spare
-/// for Z, and tiles of one coordinate, whose few sums do not hide their latency, are avoided. Of more than [`WHOLE`] coordinates
-/// tiles are strips.
+/// for Z, and tiles of one coordinate, whose few sums do not hide their latency, are avoided. Tiles are strips.
 macro_rules! for_each_tile {
     ($d:expr, |$k:ident, $width:ident| $body:expr) => {{
         let d = $d;
@@ -45,7 +42,7 @@ pub(crate) use for_each_tile;
 pub(crate) fn narrow(d: usize) -> usize {
     match d {
         1 | 3 => 0,
-        _ => [3, 2, 1][d % TILE],
+        _ => TILE - d % TILE,
     }
 }
 
@@ -53,8 +50,8 @@ pub(crate) fn narrow(d: usize) -> usize {
 #[inline(always)]
 fn strip(d: usize, k: usize) -> (usize, usize) {
     let narrow = 2 * narrow(d);
-    if d <= WHOLE {
-        (0, d)
+    if d == 1 {
+        (0, 1)
     } else if k < narrow {
         (k - k % 2, 2)
     } else {
@@ -78,6 +75,38 @@ pub(crate) fn place(n: usize, d: usize, i: usize, k: usize) -> usize {
     let (first, width) = strip(d, k);
     first * n + i * width + k - first
 }
+
+/// The strips of a group's tokens of at least two coordinates, each of n tokens: the narrow ones, then the others.
+#[derive(Clone)]
+pub(super) struct Strips<'a, L> {
+    pub narrow: ChunksExact<'a, [L; 2]>,
+    pub wide: ChunksExact<'a, [L; TILE]>,
+}
+
+impl<'a, L> Strips<'a, L> {
+    /// Of n × d registers.
+    #[inline(always)]
+    pub(super) fn of(registers: &'a [L], n: usize, d: usize) -> Self {
+        debug_assert!(d > 1);
+        let (first, others) = registers.split_at(2 * narrow(d) * n);
+        Self { narrow: first.as_chunks().0.chunks_exact(n), wide: others.as_chunks().0.chunks_exact(n) }
+    }
+}
+
+/// Runs `$body` for every strip: `$strip` are its n tokens, `$width` coordinates each.
+macro_rules! for_each_strip {
+    ($strips:expr, |$strip:ident, $width:ident| $body:expr) => {{
+        for $strip in $strips.narrow.clone() {
+            const $width: usize = 2;
+            $body;
+        }
+        for $strip in $strips.wide.clone() {
+            const $width: usize = $crate::attention::apart::TILE;
+            $body;
+        }
+    }};
+}
+pub(super) use for_each_strip;
 
 /// Sets the packs of n tokens of d coordinates apart.
 #[inline(always)]
@@ -176,8 +205,7 @@ mod tests {
             let mut tiles = Vec::new();
             for_each_tile!(d, |k, C| tiles.push((k, C)));
             assert_eq!(tiles.iter().map(|tile| tile.1).sum::<usize>(), d);
-            let expected = if d <= WHOLE { vec![(0, d)] } else { tiles };
-            assert_eq!(strips(d).collect::<Vec<_>>(), expected, "d = {d}");
+            assert_eq!(strips(d).collect::<Vec<_>>(), tiles, "d = {d}");
             let n = 7;
             let mut places: Vec<usize> =
                 (0..n).flat_map(|i| (0..d).map(move |k| place(n, d, i, k))).collect();

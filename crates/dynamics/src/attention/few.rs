@@ -12,7 +12,7 @@
 
 use std::marker::PhantomData;
 
-use super::apart::{TILE, WHOLE, for_each_tile, set_apart};
+use super::apart::{TILE, for_each_tile, set_apart};
 use super::exponentials::{TOGETHER, exponentials, in_range};
 use super::gram::{ROWS, pair_index, row_start};
 use super::{Scratch, Weighting, panels};
@@ -25,9 +25,9 @@ pub(super) fn are_few(n: usize, d: usize) -> bool {
     n <= 128 || (n <= 256 && d <= 4)
 }
 
-/// Whether their weights are kept twice: of tokens that stand in strips.
+/// Whether their weights are kept twice: of tokens that stand in several strips.
 pub(super) fn are_kept_twice(n: usize, d: usize) -> bool {
-    n <= 48 && d > WHOLE
+    n <= 48 && d > TILE
 }
 
 /// Registers that the weights of n tokens take.
@@ -176,17 +176,14 @@ impl<W: Weighting> Few<'_, W> {
             coefficients.fill(factor / L::splat(n as f64));
         }
         for_each_tile!(d, |k, C| {
-            // The strip that the tile is in: how wide it is and where it starts, and the tile's place in it.
-            let (width, start, offset) = if d <= WHOLE { (d, 0, k) } else { (C, k * n, 0) };
-            let strip = &values[start..][..n * width];
+            let strip = values[k * n..][..n * C].as_chunks::<C>().0;
             let mut first = 0;
             while first < n {
-                let place = Place { n, d, k, first, width, offset, own, add, group, factor, step };
+                let place = Place { n, d, k, first, own, add, group, factor, step };
                 let coefficients = &mut coefficients[first..];
                 macro_rules! sum {
                     ($rows:expr, $z:literal) => {{
-                        let to =
-                            if ONTO { &mut to[start + first * width..][..$rows * width] } else { &mut [] };
+                        let to = if ONTO { &mut to[k * n + first * C..][..$rows * C] } else { &mut [] };
                         let squares = &mut squares[first..];
                         let packs = if ONTO { &mut [] } else { &mut self.out[first * d..n * d] };
                         let out = &mut Out { packs, to, squares };
@@ -236,9 +233,6 @@ struct Place<L> {
     k: usize,
     /// The first row.
     first: usize,
-    /// How many coordinates of a token are in the strip, and which of them is the first.
-    width: usize,
-    offset: usize,
     /// What each token weighs for itself.
     own: L,
     add: bool,
@@ -248,15 +242,15 @@ struct Place<L> {
     step: L,
 }
 
-/// C coordinates of A of R rows, values of a strip. With `Z`, their coefficients c/Z as well, else these are known. Coefficients and `out`
+/// C coordinates of A of R rows, whose values are a strip. With `Z`, their coefficients c/Z as well, else these are known. Coefficients and `out`
 /// begin with the first row.
 #[inline(always)]
 fn sum<L: Lanes<Scalar = f64>, const R: usize, const C: usize, const Z: bool, const ONTO: bool>(
     weights: &[L],
-    strip: &[L],
+    strip: &[[L; C]],
     coefficients: &mut [L],
     out: &mut Out<'_, L>,
-    Place { n, d, k, first, width, offset, own, add, group, factor, step }: Place<L>,
+    Place { n, d, k, first, own, add, group, factor, step }: Place<L>,
 ) -> usize {
     let coefficients = &mut coefficients[..R];
     let mut sums = [[L::splat(0.0); C]; R];
@@ -274,18 +268,17 @@ fn sum<L: Lanes<Scalar = f64>, const R: usize, const C: usize, const Z: bool, co
             }
         };
     }
-    let (before, values) = strip.split_at(first * width);
-    let (inside, after) = values.split_at(R * width);
+    let (before, values) = strip.split_at(first);
+    let (inside, after) = values.split_at(R);
     // Rows above: the block's columns, one pair less to the next row each time.
-    let (mut pair, mut to_next) = (first.wrapping_sub(1), n.wrapping_sub(2));
-    for value in before.chunks_exact(width) {
-        let (value, column) = (&value[offset..offset + C], &weights[pair..pair + R]);
+    let (mut columns, mut pairs_between) = (weights.windows(R), first.wrapping_sub(1));
+    for (s, value) in before.iter().enumerate() {
+        let Some(column) = columns.nth(pairs_between) else { break };
         take!(r, column[r], value);
-        pair += to_next;
-        to_next = to_next.wrapping_sub(1);
+        pairs_between = n.wrapping_sub(3 + s);
     }
     for s in 0..R {
-        let value = &inside[s * width + offset..][..C];
+        let value = &inside[s];
         take!(
             r,
             if r == s { own } else { weights[pair_index(n, first + r.min(s), first + r.max(s))] },
@@ -293,12 +286,11 @@ fn sum<L: Lanes<Scalar = f64>, const R: usize, const C: usize, const Z: bool, co
         );
     }
     let mut rows = [&weights[..0]; R];
-    let left = n - first - R;
     for r in 0..R {
-        rows[r] = &weights[row_start(n, first + r) + R - 1 - r..][..left];
+        rows[r] = &weights[row_start(n, first + r) + R - 1 - r..][..after.len()];
     }
-    for (j, value) in after.chunks_exact(width).take(left).enumerate() {
-        let value = &value[offset..offset + C];
+    for j in 0..after.len() {
+        let value = &after[j];
         take!(r, rows[r][j], value);
     }
     for r in 0..R {
@@ -307,8 +299,8 @@ fn sum<L: Lanes<Scalar = f64>, const R: usize, const C: usize, const Z: bool, co
         }
         let coefficient = coefficients[r];
         if ONTO {
-            let token = &inside[r * width + offset..][..C];
-            let to = &mut out.to[r * width + offset..][..C];
+            let token = &inside[r];
+            let to = &mut out.to[r * C..][..C];
             let mut square = if k == 0 { L::splat(0.0) } else { out.squares[r] };
             for c in 0..C {
                 let ahead = step.mul_add(coefficient * sums[r][c], token[c]);

@@ -2,7 +2,7 @@
 #![allow(clippy::needless_range_loop, reason = "index loops over registers, unrolled whole")]
 #![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
 
-use super::apart::{WHOLE, for_each_tile, set_apart};
+use super::apart::{Strips, for_each_strip, for_each_tile, set_apart};
 use crate::simd::{Kernel, LANES, Lanes, Pack, groups};
 
 /// Position of the pair i < j in the packed Gram matrix of n tokens.
@@ -85,34 +85,41 @@ impl Kernel for Gram<'_> {
                 }
             };
         }
-        short!(1 2 3 4);
+        short!(1 2 3);
         macro_rules! stripped {
             ($($d:literal: $($strip:ident $width:literal)*;)*) => {
                 match d {
-                    $($d => return rows_of_strips!(of_group, n, lanes, gram, $($strip $width)*),)*
+                    $($d if whole => {
+                        return rows_of_strips!(2, [of_group(0), of_group(1)], n, 0, gram, $($strip $width)*);
+                    }
+                    $d => {
+                        return groups::<L>(lanes).for_each(|group| {
+                            rows_of_strips!(1, [of_group(group)], n, group, gram, $($strip $width)*);
+                        });
+                    })*
                     _ => {}
                 }
             };
         }
-        stripped!(5: a 2 b 3; 6: a 2 b 2 c 2; 7: a 2 b 2 c 3; 8: a 2 b 3 c 3;);
+        stripped!(4: a 2 b 2; 5: a 2 b 3; 6: a 2 b 2 c 2; 7: a 2 b 2 c 3; 8: a 2 b 3 c 3;);
         for first in (0..n).step_by(ROWS) {
             for group in groups::<L>(lanes) {
-                let tokens = of_group(group);
+                let strips = Strips::of(of_group(group), n, d);
                 let end = n.min(first + ROWS);
                 match end - first {
                     1 => {}
-                    2 => triangle::<L, 2>(tokens, n, d, first, group, gram),
-                    3 => triangle::<L, 3>(tokens, n, d, first, group, gram),
-                    _ => triangle::<L, ROWS>(tokens, n, d, first, group, gram),
+                    2 => triangle::<L, 2>(&strips, n, first, group, gram),
+                    3 => triangle::<L, 3>(&strips, n, first, group, gram),
+                    _ => triangle::<L, ROWS>(&strips, n, first, group, gram),
                 }
                 let mut j = end;
                 while j + COLUMNS <= n {
-                    block::<L, COLUMNS>(tokens, n, d, first, j, group, gram);
+                    block::<L, COLUMNS>(&strips, n, first, j, group, gram);
                     j += COLUMNS;
                 }
                 match n - j {
-                    2 => block::<L, 2>(tokens, n, d, first, j, group, gram),
-                    1 => block::<L, 1>(tokens, n, d, first, j, group, gram),
+                    2 => block::<L, 2>(&strips, n, first, j, group, gram),
+                    1 => block::<L, 1>(&strips, n, first, j, group, gram),
                     _ => {}
                 }
             }
@@ -144,11 +151,7 @@ fn longest<L: Lanes<Scalar = f64>>(tokens: &[L], n: usize, d: usize) -> L {
                     }
                 }};
             }
-            if d <= WHOLE {
-                strip!(0, d);
-            } else {
-                for_each_tile!(d, |k, C| strip!(k, C));
-            }
+            for_each_tile!(d, |k, C| strip!(k, C));
             for square in squares {
                 longest = longest.max(square);
                 poison = square.mul_add(L::splat(0.0), poison);
@@ -179,13 +182,13 @@ fn rows<L: Lanes<Scalar = f64>, const D: usize, const G: usize>(
         gram = rest;
         let own = tokens.map(|tokens| tokens[i]);
         let others = tokens.map(|tokens| &tokens[i + 1..][..products.len()]);
-        for (j, product) in products.iter_mut().enumerate() {
+        for j in 0..products.len() {
             for g in 0..G {
                 let mut sum = L::splat(0.0);
                 for k in 0..D {
                     sum = own[g][k].mul_add(others[g][j][k], sum);
                 }
-                sum.store(product, group + g);
+                sum.store(&mut products[j], group + g);
             }
         }
     }
@@ -194,41 +197,56 @@ fn rows<L: Lanes<Scalar = f64>, const D: usize, const G: usize>(
 /// Products of one token with so many others are summed side by side: each sum is a chain, and few instructions wait for another.
 const ABREAST: usize = 4;
 
-/// The same of tokens that stand in a few strips of these widths, of all groups.
+/// The same of tokens that stand in a few strips of these widths, of `G` groups from `group` on.
 macro_rules! rows_of_strips {
-    ($of_group:expr, $n:expr, $lanes:expr, $gram:expr, $($strip:ident $width:literal)*) => {{
+    ($groups:literal, $tokens:expr, $n:expr, $group:expr, $gram:expr, $($strip:ident $width:literal)*) => {{
         let (n, mut gram) = ($n, &mut *$gram);
+        $(let mut $strip = [&[[L::splat(0.0); $width]; 0][..]; $groups];)*
+        for (g, tokens) in $tokens.into_iter().enumerate() {
+            $(
+                let (strip, tokens) = tokens.split_at(n * $width);
+                $strip[g] = &strip.as_chunks().0[..n];
+            )*
+            debug_assert!(tokens.is_empty());
+        }
         for i in 0..n {
             let (products, after) = gram.split_at_mut(n - 1 - i);
             gram = after;
             let count = products.len();
-            for group in groups::<L>($lanes) {
-                let tokens = $of_group(group);
-                let mut start = 0;
-                $(
-                    let $strip = tokens[start..start + n * $width].as_chunks::<$width>().0;
-                    let $strip = ($strip[i], &$strip[i + 1..][..count]);
-                    start += n * $width;
-                )*
-                debug_assert_eq!(start, tokens.len());
-                macro_rules! some {
-                    ($j:expr, $count:expr) => {
-                        let mut sums = [L::splat(0.0); $count];
-                        $(along(&$strip.0, &$strip.1[$j..$j + $count], &mut sums);)*
-                        for c in 0..$count {
-                            sums[c].store(&mut products[$j + c], group);
+            let (products, products_left) = products.as_chunks_mut::<ABREAST>();
+            macro_rules! of_group {
+                ($g:expr) => {{
+                    $(
+                        let (others, left) = $strip[$g][i + 1..][..count].as_chunks::<ABREAST>();
+                        let $strip = ($strip[$g][i], others, left);
+                    )*
+                    for j in 0..products.len() {
+                        let mut sums = [L::splat(0.0); ABREAST];
+                        $(along(&$strip.0, &$strip.1[j], &mut sums);)*
+                        for c in 0..ABREAST {
+                            sums[c].store(&mut products[j][c], $group + $g);
                         }
-                    };
-                }
-                let mut j = 0;
-                while j + ABREAST <= count {
-                    some!(j, ABREAST);
-                    j += ABREAST;
-                }
-                while j < count {
-                    some!(j, 1);
-                    j += 1;
-                }
+                    }
+                    macro_rules! left {
+                        ($count:literal) => {{
+                            let mut sums = [L::splat(0.0); $count];
+                            $(along(&$strip.0, $strip.2, &mut sums);)*
+                            for c in 0..$count {
+                                sums[c].store(&mut products_left[c], $group + $g);
+                            }
+                        }};
+                    }
+                    match products_left.len() {
+                        1 => left!(1),
+                        2 => left!(2),
+                        3 => left!(3),
+                        _ => {}
+                    }
+                }};
+            }
+            of_group!(0);
+            if $groups == 2 {
+                of_group!($groups - 1);
             }
         }
     }};
@@ -253,9 +271,8 @@ fn along<L: Lanes<Scalar = f64>, const W: usize, const C: usize>(
 /// The products of rows `first .. first + ROWS` with tokens `j .. j + C`.
 #[inline(always)]
 fn block<L: Lanes<Scalar = f64>, const C: usize>(
-    tokens: &[L],
+    strips: &Strips<'_, L>,
     n: usize,
-    d: usize,
     first: usize,
     j: usize,
     group: usize,
@@ -263,43 +280,42 @@ fn block<L: Lanes<Scalar = f64>, const C: usize>(
 ) {
     // Each sum runs over the coordinates in order, by fused multiply-adds from zero.
     let mut sums = [[L::splat(0.0); C]; ROWS];
-    for_each_tile!(d, |k, W| {
-        let strip = &tokens[k * n..][..n * W];
-        let rows = &strip[first * W..][..ROWS * W];
-        let columns = &strip[j * W..][..C * W];
+    for_each_strip!(strips, |strip, W| {
+        let (rows, columns) = (&strip[first..first + ROWS], &strip[j..j + C]);
         for k in 0..W {
             for r in 0..ROWS {
                 for c in 0..C {
-                    sums[r][c] = rows[r * W + k].mul_add(columns[c * W + k], sums[r][c]);
+                    sums[r][c] = rows[r][k].mul_add(columns[c][k], sums[r][c]);
                 }
             }
         }
     });
+    let mut start = pair_index(n, first, j);
     for (row, sums) in sums.iter().enumerate() {
-        let start = pair_index(n, first + row, j);
-        for (product, pack) in sums.iter().zip(&mut gram[start..start + C]) {
-            product.store(pack, group);
+        let products = &mut gram[start..][..C];
+        for c in 0..C {
+            sums[c].store(&mut products[c], group);
         }
+        start += n - 2 - first - row;
     }
 }
 
 /// The products of `R` rows with one another.
 #[inline(always)]
 fn triangle<L: Lanes<Scalar = f64>, const R: usize>(
-    tokens: &[L],
+    strips: &Strips<'_, L>,
     n: usize,
-    d: usize,
     first: usize,
     group: usize,
     gram: &mut [Pack],
 ) {
     let mut sums = [[L::splat(0.0); R]; R];
-    for_each_tile!(d, |k, W| {
-        let rows = &tokens[k * n + first * W..][..R * W];
+    for_each_strip!(strips, |strip, W| {
+        let rows = &strip[first..first + R];
         for k in 0..W {
             for r in 0..R {
                 for c in r + 1..R {
-                    sums[r][c] = rows[r * W + k].mul_add(rows[c * W + k], sums[r][c]);
+                    sums[r][c] = rows[r][k].mul_add(rows[c][k], sums[r][c]);
                 }
             }
         }

@@ -5,10 +5,10 @@
 #![allow(clippy::needless_range_loop, reason = "index loops over registers, unrolled whole")]
 #![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
 
-use super::apart::{TILE, for_each_tile};
+use super::apart::{Strips, TILE, for_each_strip};
 use super::exponentials::exponentials;
 use super::few::Few;
-use super::gram::{ROWS, pair_index, row_start};
+use super::gram::{ROWS, pair_index};
 use super::{Scratch, Weighting};
 use crate::geometry::landing::Landed;
 use crate::integrators::Landing;
@@ -76,13 +76,51 @@ fn gather<L: Lanes<Scalar = f64>, W: Weighting, const ONTO: bool>(few: &mut Few<
         Some(onto) if ONTO => onto.of_group(n * d, group),
         _ => (factor, &mut [][..], &mut nowhere),
     };
-    for first in (0..n).step_by(ROWS) {
-        let rows = ROWS.min(n - first);
+    let out = &mut *few.out;
+    let strips = &Strips::of(values, n, d);
+    let sums = Sums { panels, values, strips, n, d, group, add, factor, step };
+    let whole = n - n % ROWS;
+    for first in (0..whole).step_by(ROWS) {
+        sums.rows::<W, ONTO, true>(first, ROWS, to, out, landing);
+    }
+    if whole < n {
+        sums.rows::<W, ONTO, false>(whole, n - whole, to, out, landing);
+    }
+}
+
+/// What rows of A are summed from.
+#[derive(Clone, Copy)]
+struct Sums<'a, L> {
+    panels: &'a [L],
+    /// n × d, apart.
+    values: &'a [L],
+    strips: &'a Strips<'a, L>,
+    n: usize,
+    d: usize,
+    group: usize,
+    add: bool,
+    factor: L,
+    /// h, for tokens that land at once.
+    step: L,
+}
+
+impl<L: Lanes<Scalar = f64>> Sums<'_, L> {
+    /// So many rows from `first` on, which have a panel to themselves; `WHOLE`: and fill it.
+    #[inline(always)]
+    fn rows<W: Weighting, const ONTO: bool, const WHOLE: bool>(
+        self,
+        first: usize,
+        rows: usize,
+        to: &mut [L],
+        out: &mut [Pack],
+        landing: &mut Landing,
+    ) {
+        let Self { panels, values, strips, n, d, group, add, factor, step } = self;
         let panel = panel(panels, n, first);
         let mut coefficients = [factor / L::splat(n as f64); ROWS];
         let mut squares = [L::splat(0.0); ROWS];
-        for_each_tile!(d, |k, C| {
-            let strip = values[k * n..][..n * C].as_chunks::<C>().0;
+        let mut k = 0;
+        for_each_strip!(strips, |strip, C| {
             macro_rules! sum {
                 ($row:expr, $rows:expr, $z:literal) => {{
                     let sums = sum::<L, { $rows }, C, $z>(panel, $row, strip, factor, &mut coefficients);
@@ -99,7 +137,7 @@ fn gather<L: Lanes<Scalar = f64>, W: Weighting, const ONTO: bool>(few: &mut Few<
                         }
                     } else {
                         for r in 0..$rows {
-                            let out = &mut few.out[(first + $row + r) * d + k..][..C];
+                            let out = &mut out[(first + $row + r) * d + k..][..C];
                             for c in 0..C {
                                 let result = if add {
                                     coefficients[$row + r].mul_add(sums[r][c], L::load(&out[c], group))
@@ -113,8 +151,8 @@ fn gather<L: Lanes<Scalar = f64>, W: Weighting, const ONTO: bool>(few: &mut Few<
                 }};
             }
             // The first tile has registers to spare for Z.
-            let with_totals = W::SUMS && k == 0 && C < TILE;
-            match (rows == ROWS, with_totals) {
+            let with_totals = W::SUMS && C < TILE && k == 0;
+            match (WHOLE, with_totals) {
                 (true, true) => sum!(0, ROWS, true),
                 (true, false) => sum!(0, ROWS, false),
                 (false, true) => {
@@ -128,11 +166,16 @@ fn gather<L: Lanes<Scalar = f64>, W: Weighting, const ONTO: bool>(few: &mut Few<
                     }
                 }
             }
+            k += C;
         });
         if ONTO {
             // Not kept in registers while sums fill them.
             let mut landed = Landed::after(*landing, step, d, group);
-            landed.land_across(values, to, n, first, &squares[..rows]);
+            if WHOLE {
+                landed.land_across(values, to, n, first, &squares);
+            } else {
+                landed.land_across(values, to, n, first, &squares[..rows]);
+            }
             landed.report(landing);
         }
     }
@@ -201,40 +244,69 @@ impl<L: Lanes<Scalar = f64>, const IN_RANGE: bool> Weigh<'_, L, IN_RANGE> {
         let Self { products, n, group, kappa, minus_shift } = self;
         let whole = n - n % ROWS;
         let [own] = exponentials::<L, 1, IN_RANGE>(kappa, [L::splat(1.0)], minus_shift);
+        let (mut below, mut later) = (products, &mut *panels);
         for first in (0..whole).step_by(ROWS) {
-            self.among(first, own, panels);
-            let mut rows = [&products[..0]; ROWS];
-            for r in 0..ROWS {
-                rows[r] = &products[row_start(n, first + r) + ROWS - 1 - r..][..n - first - ROWS];
+            macro_rules! next {
+                ($row:literal) => {{
+                    let (row, after) = below.split_at(n - 1 - first - $row);
+                    below = after;
+                    row
+                }};
             }
+            // These rows: their pairs with one another, and those with later tokens.
+            let rows = [next!(0), next!(1), next!(2), next!(3)];
+            let (Some(([ab, ac, ad], a)), Some(([bc, bd], b)), Some(([cd], c)), d) = (
+                rows[0].split_first_chunk(),
+                rows[1].split_first_chunk(),
+                rows[2].split_first_chunk(),
+                rows[3],
+            ) else {
+                // Never: they are as long as that.
+                return;
+            };
+            let (panel, after) = later.split_at_mut(n * ROWS);
+            later = after;
+            let (square, squares) = panel[first * ROWS..].split_at_mut(ROWS * ROWS);
+            self.among([ab, ac, ad, bc, bd, cd], own, square);
             // The squares of these rows, and the panels of the tokens in them.
-            let (earlier, later) = panels.split_at_mut(place(n, first + ROWS, 0));
-            let squares = earlier[place(n, first, first + ROWS)..].as_chunks_mut::<{ ROWS * ROWS }>().0;
-            for r in 0..ROWS {
-                let transposed = later.chunks_exact_mut(n * ROWS);
-                let products = rows[r].as_chunks::<ROWS>().0;
-                for ((products, square), panel) in products.iter().zip(squares.iter_mut()).zip(transposed) {
-                    let mut cosines = [kappa; ROWS];
-                    for c in 0..ROWS {
-                        cosines[c] = L::load(&products[c], group);
-                    }
-                    let values = exponentials::<L, ROWS, IN_RANGE>(kappa, cosines, minus_shift);
-                    panel[(first + r) * ROWS..][..ROWS].copy_from_slice(&values);
-                    for c in 0..ROWS {
-                        square[c * ROWS + r] = values[c];
-                    }
+            let mut transposed = &mut *later;
+            let (squares, left) = squares.as_chunks_mut::<{ ROWS * ROWS }>();
+            let (a, a_left) = a.as_chunks::<ROWS>();
+            let (b, b_left) = b.as_chunks::<ROWS>();
+            let (c, c_left) = c.as_chunks::<ROWS>();
+            let (d, d_left) = d.as_chunks::<ROWS>();
+            for ((((square, a), b), c), d) in squares.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+                let (panel, after) = transposed.split_at_mut(n * ROWS);
+                transposed = after;
+                let panel = &mut panel[first * ROWS..][..ROWS * ROWS];
+                macro_rules! row {
+                    ($r:literal, $products:ident) => {{
+                        let mut cosines = [kappa; ROWS];
+                        for c in 0..ROWS {
+                            cosines[c] = L::load(&$products[c], group);
+                        }
+                        let values = exponentials::<L, ROWS, IN_RANGE>(kappa, cosines, minus_shift);
+                        for c in 0..ROWS {
+                            panel[$r * ROWS + c] = values[c];
+                            square[c * ROWS + $r] = values[c];
+                        }
+                    }};
                 }
+                row!(0, a);
+                row!(1, b);
+                row!(2, c);
+                row!(3, d);
             }
             // Tokens that fill no square.
-            for token in whole..n {
+            for (t, few) in left.chunks_exact_mut(ROWS).enumerate() {
                 let mut cosines = [kappa; ROWS];
-                for r in 0..ROWS {
-                    cosines[r] = L::load(&rows[r][token - first - ROWS], group);
+                for (cosine, row) in cosines.iter_mut().zip([a_left, b_left, c_left, d_left]) {
+                    *cosine = L::load(&row[t], group);
                 }
                 let values = exponentials::<L, ROWS, IN_RANGE>(kappa, cosines, minus_shift);
                 for r in 0..ROWS {
-                    panels[place(n, first + r, token)] = values[r];
-                    panels[place(n, token, first + r)] = values[r];
+                    few[r] = values[r];
+                    transposed[(first + r) * ROWS + t] = values[r];
                 }
             }
         }
@@ -249,16 +321,16 @@ impl<L: Lanes<Scalar = f64>, const IN_RANGE: bool> Weigh<'_, L, IN_RANGE> {
         }
     }
 
-    /// The rows from `first` on among themselves.
+    /// The products of a few rows with one another become their square.
     #[inline(always)]
-    fn among(self, first: usize, own: L, panels: &mut [L]) {
-        let Self { products, n, group, kappa, minus_shift } = self;
+    fn among(self, products: [&Pack; PAIRS.len()], own: L, square: &mut [L]) {
+        let Self { group, kappa, minus_shift, .. } = self;
         let mut cosines = [kappa; PAIRS.len()];
-        for (cosine, [r, c]) in cosines.iter_mut().zip(PAIRS) {
-            *cosine = L::load(&products[pair_index(n, first + r, first + c)], group);
+        for pair in 0..PAIRS.len() {
+            cosines[pair] = L::load(products[pair], group);
         }
         let values = exponentials::<L, { PAIRS.len() }, IN_RANGE>(kappa, cosines, minus_shift);
-        let square = &mut panels[place(n, first, first)..][..ROWS * ROWS];
+        let square = &mut square[..ROWS * ROWS];
         for r in 0..ROWS {
             square[r * ROWS + r] = own;
         }

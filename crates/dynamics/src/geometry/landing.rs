@@ -5,7 +5,7 @@
 #![allow(clippy::needless_range_loop, reason = "index loops over registers, unrolled whole")]
 #![allow(clippy::inline_always, reason = "kernels must inline whole into their target_feature trampoline")]
 
-use crate::attention::apart::{WHOLE, for_each_tile, place};
+use crate::attention::apart::{for_each_tile, place};
 use crate::integrators::Landing;
 use crate::simd::{Kernel, LANES, Lanes, Pack, groups};
 
@@ -238,13 +238,7 @@ impl<L: Lanes<Scalar = f64>> Landed<L> {
             }};
         }
         let d = self.d;
-        match d {
-            1 => strip!(0, 1),
-            2 => strip!(0, 2),
-            3 => strip!(0, 3),
-            WHOLE => strip!(0, WHOLE),
-            _ => for_each_tile!(d, |k, C| strip!(k, C)),
-        }
+        for_each_tile!(d, |k, C| strip!(k, C));
     }
 
     /// Whether each lane has moved before.
