@@ -93,7 +93,8 @@ impl<'a, L> Strips<'a, L> {
     }
 }
 
-/// Runs `$body` for every strip: `$strip` are its n tokens, `$width` coordinates each.
+/// Runs `$body` for every strip: `$strip` are its n tokens, `$width` coordinates each. What [`for_each_tile`] goes through, cut already: in the
+/// innermost loops over tokens that spares the arithmetic of places.
 macro_rules! for_each_strip {
     ($strips:expr, |$strip:ident, $width:ident| $body:expr) => {{
         for $strip in $strips.narrow.clone() {
@@ -207,6 +208,18 @@ mod tests {
             assert_eq!(tiles.iter().map(|tile| tile.1).sum::<usize>(), d);
             assert_eq!(strips(d).collect::<Vec<_>>(), tiles, "d = {d}");
             let n = 7;
+            if d > 1 {
+                // Each register is its own number.
+                let registers: Vec<usize> = (0..n * d).collect();
+                let mut cut = Vec::new();
+                for_each_strip!(Strips::of(&registers, n, d), |strip, W| {
+                    assert_eq!(strip.len(), n, "d = {d}");
+                    let k = cut.iter().map(|(_, width)| width).sum::<usize>();
+                    assert_eq!(strip[3][W - 1], place(n, d, 3, k + W - 1), "d = {d}");
+                    cut.push((k, W));
+                });
+                assert_eq!(cut, tiles, "d = {d}");
+            }
             let mut places: Vec<usize> =
                 (0..n).flat_map(|i| (0..d).map(move |k| place(n, d, i, k))).collect();
             places.sort_unstable();

@@ -273,7 +273,7 @@ fn sum<L: Lanes<Scalar = f64>, const R: usize, const C: usize, const Z: bool, co
     // Rows above: the block's columns, one pair less to the next row each time.
     let (mut columns, mut pairs_between) = (weights.windows(R), first.wrapping_sub(1));
     for (s, value) in before.iter().enumerate() {
-        let Some(column) = columns.nth(pairs_between) else { break };
+        let column = columns.nth(pairs_between).unwrap_or_default();
         take!(r, column[r], value);
         pairs_between = n.wrapping_sub(3 + s);
     }

@@ -197,7 +197,7 @@ fn rows<L: Lanes<Scalar = f64>, const D: usize, const G: usize>(
 /// Products of one token with so many others are summed side by side: each sum is a chain, and few instructions wait for another.
 const ABREAST: usize = 4;
 
-/// The same of tokens that stand in a few strips of these widths, of `G` groups from `group` on.
+/// The same of tokens that stand in a few strips of these widths, of so many groups from `$group` on.
 macro_rules! rows_of_strips {
     ($groups:literal, $tokens:expr, $n:expr, $group:expr, $gram:expr, $($strip:ident $width:literal)*) => {{
         let (n, mut gram) = ($n, &mut *$gram);

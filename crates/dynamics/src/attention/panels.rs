@@ -246,28 +246,20 @@ impl<L: Lanes<Scalar = f64>, const IN_RANGE: bool> Weigh<'_, L, IN_RANGE> {
         let [own] = exponentials::<L, 1, IN_RANGE>(kappa, [L::splat(1.0)], minus_shift);
         let (mut below, mut later) = (products, &mut *panels);
         for first in (0..whole).step_by(ROWS) {
+            // These rows: their pairs with one another, and those with later tokens.
             macro_rules! next {
                 ($row:literal) => {{
                     let (row, after) = below.split_at(n - 1 - first - $row);
                     below = after;
-                    row
+                    row.split_at(ROWS - 1 - $row)
                 }};
             }
-            // These rows: their pairs with one another, and those with later tokens.
-            let rows = [next!(0), next!(1), next!(2), next!(3)];
-            let (Some(([ab, ac, ad], a)), Some(([bc, bd], b)), Some(([cd], c)), d) = (
-                rows[0].split_first_chunk(),
-                rows[1].split_first_chunk(),
-                rows[2].split_first_chunk(),
-                rows[3],
-            ) else {
-                // Never: they are as long as that.
-                return;
-            };
+            let ((own_a, a), (own_b, b), (own_c, c), (_, d)) = (next!(0), next!(1), next!(2), next!(3));
+            let among = [&own_a[0], &own_a[1], &own_a[2], &own_b[0], &own_b[1], &own_c[0]];
             let (panel, after) = later.split_at_mut(n * ROWS);
             later = after;
             let (square, squares) = panel[first * ROWS..].split_at_mut(ROWS * ROWS);
-            self.among([ab, ac, ad, bc, bd, cd], own, square);
+            self.among(among, own, square);
             // The squares of these rows, and the panels of the tokens in them.
             let mut transposed = &mut *later;
             let (squares, left) = squares.as_chunks_mut::<{ ROWS * ROWS }>();
